@@ -75,7 +75,7 @@ func (p Priority) String() string { return fmt.Sprintf("P%d", uint8(p)) }
 
 // LaneID names one of the logs that an origin writes side by side. Numbers
 // are part of the stored format.
-type LaneID uint8
+type LaneID uint32
 
 // The lanes of a station; the core's own log and its outboxes are lanes too.
 const (
@@ -84,7 +84,18 @@ const (
 	Telemetry LaneID = 3
 	// CityLog is the lane in which the core's own entries stand.
 	CityLog LaneID = 4
+	// downBase is added to a ward's number to name its outbox at the core.
+	downBase LaneID = 1 << 20
 )
+
+// DownLane is the core's outbox for one ward's station, "down/26704".
+func DownLane(w WardCode) LaneID {
+	n := LaneID(0)
+	for _, c := range []byte(w) {
+		n = n*10 + LaneID(c-'0')
+	}
+	return downBase + n
+}
 
 // String is the lane's name as it stands in interfaces.
 func (l LaneID) String() string {
@@ -98,7 +109,10 @@ func (l LaneID) String() string {
 	case CityLog:
 		return "city"
 	}
-	return fmt.Sprintf("lane-%d", uint8(l))
+	if l >= downBase {
+		return fmt.Sprintf("down/%05d", uint32(l-downBase))
+	}
+	return fmt.Sprintf("lane-%d", uint32(l))
 }
 
 // Place is a position in WGS 84. Degrees are held as integers × 10⁷ so that

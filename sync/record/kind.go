@@ -1,0 +1,103 @@
+package record
+
+// Kind says what an entry states; a closed list. Numbers are part of the
+// stored format, names part of the interface.
+type Kind uint8
+
+// The kinds of entries.
+const (
+	// KindReport: a source reported something; opens its incident.
+	KindReport Kind = 1
+	// KindSignal: a device said more about an incident that it opened: the
+	// same alarm again, its restore, its cancel.
+	KindSignal Kind = 2
+	// KindStatus: a device's own state changed (mains lost, line silent); no incident.
+	KindStatus Kind = 3
+
+	// KindRouted: rules chose the lead and who is told.
+	KindRouted Kind = 10
+	// KindMissed: a deadline passed; one derived id per incident, step and epoch.
+	KindMissed Kind = 11
+	// KindSuggested: two incidents are probably about the same event, and why.
+	KindSuggested Kind = 12
+	// KindVoid: the city found an entry void (its author was revoked or out of scope).
+	KindVoid Kind = 13
+	// KindTick: city time advances.
+	KindTick Kind = 14
+	// KindAlarm: something about the line itself must be seen: a rollback, a
+	// clone, a fork, a cut tail.
+	KindAlarm Kind = 15
+
+	KindClaim    Kind = 20
+	KindRelease  Kind = 21
+	KindClassify Kind = 22
+	KindVerify   Kind = 23
+	KindForward  Kind = 24
+	KindAccept   Kind = 25
+	KindDispatch Kind = 26
+	KindArrive   Kind = 27
+	KindResolve  Kind = 28
+	KindClose    Kind = 29
+	KindReopen   Kind = 30
+	KindNote     Kind = 31
+	KindContact  Kind = 32
+	KindMerge    Kind = 33
+	KindSplit    Kind = 34
+	KindPark     Kind = 35
+	KindHandover Kind = 36
+	// KindWithdraw names one entry (Payload.Target) that no longer counts.
+	KindWithdraw Kind = 37
+	// KindRedact hides a note or a medium (Payload.Target), with a reason.
+	KindRedact Kind = 38
+
+	// KindRules: a set of routing rules, or a part of the wards, as data.
+	KindRules Kind = 50
+	// KindWards: one part of an import of ward boundaries.
+	KindWards Kind = 51
+	// KindActivate: imported rules or wards take effect.
+	KindActivate Kind = 52
+
+	// KindRepeat stands in the city's order alone: a report's second arrival.
+	KindRepeat Kind = 61
+)
+
+var kindNames = map[Kind]string{
+	KindReport: "report", KindSignal: "signal", KindStatus: "status", KindRouted: "routed", KindMissed: "missed",
+	KindSuggested: "suggested", KindVoid: "void", KindTick: "tick", KindAlarm: "alarm",
+	KindClaim: "claim", KindRelease: "release", KindClassify: "classify", KindVerify: "verify", KindForward: "forward",
+	KindAccept: "accept", KindDispatch: "dispatch", KindArrive: "arrive", KindResolve: "resolve", KindClose: "close",
+	KindReopen: "reopen", KindNote: "note", KindContact: "contact", KindMerge: "merge", KindSplit: "split",
+	KindPark: "park", KindHandover: "handover", KindWithdraw: "withdraw", KindRedact: "redact",
+	KindRules: "rules", KindWards: "wards", KindActivate: "activate", KindRepeat: "repeat",
+}
+
+var kindsByName = func() map[string]Kind {
+	m := make(map[string]Kind, len(kindNames))
+	for k, n := range kindNames {
+		m[n] = k
+	}
+	return m
+}()
+
+// String is the kind's name in interfaces.
+func (k Kind) String() string {
+	if n, ok := kindNames[k]; ok {
+		return n
+	}
+	return "unknown"
+}
+
+// Valid says whether the kind is one of the list.
+func (k Kind) Valid() bool { _, ok := kindNames[k]; return ok }
+
+// ActionKind is the kind of an officer's action by its name in the interface.
+func ActionKind(name string) (Kind, bool) {
+	k, ok := kindsByName[name]
+	return k, ok && k.Action()
+}
+
+// Action says whether officers write this kind.
+func (k Kind) Action() bool { return k >= KindClaim && k <= KindRedact }
+
+// MarshalText is the kind's name.
+func (k Kind) MarshalText() ([]byte, error) { return []byte(k.String()), nil }
