@@ -82,6 +82,10 @@ const (
 	FlagCancelled
 	// FlagOutside: the place lies outside every ward.
 	FlagOutside
+	// FlagSummary: the sealed part holds a new summary of the incident.
+	FlagSummary
+	// FlagAlone: routed by a station alone, while the city was away.
+	FlagAlone
 )
 
 // Medium is a photo, clip or document named by its content.
