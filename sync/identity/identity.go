@@ -1,0 +1,218 @@
+// Package identity says who speaks: officers with their roles, devices with
+// their wards, sessions, and the one table of who may do what.
+//
+// Directories come from configuration. Passwords are random and long, made by
+// the program; they are kept as SHA-256 sums and compared in constant time,
+// which is right for random secrets and wrong for chosen ones: chosen
+// passwords are not accepted here.
+package identity
+
+import (
+	"crypto/rand"
+	"crypto/sha256"
+	"crypto/subtle"
+	"encoding/base64"
+	"fmt"
+	"sync"
+	"time"
+
+	"wardline/sync/record"
+)
+
+// Role is what an officer is for; a closed list.
+type Role string
+
+// The roles.
+const (
+	WardOfficer       Role = "ward_officer"
+	DepartmentOfficer Role = "department_officer"
+	CommandOfficer    Role = "command_officer"
+	Supervisor        Role = "supervisor"
+	Administrator     Role = "administrator"
+	Auditor           Role = "auditor"
+)
+
+// Roles lists every role.
+var Roles = []Role{WardOfficer, DepartmentOfficer, CommandOfficer, Supervisor, Administrator, Auditor}
+
+// MinSecret is the least length of a password, in characters: 16 characters of
+// base64 hold 96 random bits, which no offline search reaches.
+const MinSecret = 16
+
+// Officer is an account.
+type Officer struct {
+	User string        `json:"user"`
+	Role Role          `json:"role"`
+	Unit record.UnitID `json:"unit"`
+}
+
+// Device is a sender: an app install, a kiosk, a panel bridge.
+type Device struct {
+	ID   string          `json:"id"`
+	Ward record.WardCode `json:"ward"`
+	Kind string          `json:"kind"`
+}
+
+// Directory knows officers and devices. It is safe for use by many.
+type Directory struct {
+	mu       sync.RWMutex // guards the maps
+	officers map[string]officerRow
+	devices  map[string]deviceRow
+}
+
+type officerRow struct {
+	Officer
+	sum [32]byte
+}
+
+type deviceRow struct {
+	Device
+	sum [32]byte
+}
+
+// NewDirectory is empty: nobody may log in.
+func NewDirectory() *Directory {
+	return &Directory{officers: map[string]officerRow{}, devices: map[string]deviceRow{}}
+}
+
+func checkSecret(who, secret string) error {
+	if len(secret) < MinSecret {
+		return fmt.Errorf("%s: password of %d characters; use a random one of at least %d", who, len(secret), MinSecret)
+	}
+	return nil
+}
+
+// AddOfficer adds an account, or replaces it.
+func (d *Directory) AddOfficer(o Officer, password string) error {
+	if o.User == "" || o.Unit == "" {
+		return fmt.Errorf("officer %q: user and unit are needed", o.User)
+	}
+	known := false
+	for _, r := range Roles {
+		known = known || r == o.Role
+	}
+	if !known {
+		return fmt.Errorf("officer %q: role %q is not one of %v", o.User, o.Role, Roles)
+	}
+	if err := checkSecret("officer "+o.User, password); err != nil {
+		return err
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.officers[o.User] = officerRow{o, sha256.Sum256([]byte(password))}
+	return nil
+}
+
+// AddDevice adds a device, or replaces it.
+func (d *Directory) AddDevice(dev Device, password string) error {
+	if dev.ID == "" || !dev.Ward.Valid() {
+		return fmt.Errorf("device %q: id and a five-digit ward are needed", dev.ID)
+	}
+	if err := checkSecret("device "+dev.ID, password); err != nil {
+		return err
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.devices[dev.ID] = deviceRow{dev, sha256.Sum256([]byte(password))}
+	return nil
+}
+
+// Officer checks a password. An unknown user costs the same as a wrong password.
+func (d *Directory) Officer(user, password string) (Officer, bool) {
+	d.mu.RLock()
+	row, known := d.officers[user]
+	d.mu.RUnlock()
+	sum := sha256.Sum256([]byte(password))
+	ok := subtle.ConstantTimeCompare(sum[:], row.sum[:]) == 1
+	return row.Officer, ok && known
+}
+
+// Device checks a device's password.
+func (d *Directory) Device(id, password string) (Device, bool) {
+	d.mu.RLock()
+	row, known := d.devices[id]
+	d.mu.RUnlock()
+	sum := sha256.Sum256([]byte(password))
+	ok := subtle.ConstantTimeCompare(sum[:], row.sum[:]) == 1
+	return row.Device, ok && known
+}
+
+// DeviceByID is a device without its password, for sources that a wire authenticates.
+func (d *Directory) DeviceByID(id string) (Device, bool) {
+	d.mu.RLock()
+	defer d.mu.RUnlock()
+	row, ok := d.devices[id]
+	return row.Device, ok
+}
+
+// NewSecret is a random password of 24 characters (144 bits).
+func NewSecret() string {
+	var b [18]byte
+	_, _ = rand.Read(b[:])
+	return base64.RawURLEncoding.EncodeToString(b[:])
+}
+
+// Session limits.
+const (
+	// SessionLife covers one shift and its hand-over.
+	SessionLife = 14 * time.Hour
+	// maxSessions bounds memory; the oldest ends when more log in.
+	maxSessions = 10_000
+)
+
+// Sessions are the log-ins of one process; they end when it ends.
+type Sessions struct {
+	now func() time.Time
+
+	mu   sync.Mutex // guards rows
+	rows map[[32]byte]session
+}
+
+type session struct {
+	officer Officer
+	started time.Time
+}
+
+// NewSessions takes the clock that ends them.
+func NewSessions(now func() time.Time) *Sessions {
+	return &Sessions{now: now, rows: map[[32]byte]session{}}
+}
+
+// Start begins a session and gives its token; only the token's sum is kept.
+func (s *Sessions) Start(o Officer) string {
+	token := NewSecret() + NewSecret()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.rows) >= maxSessions {
+		var oldest [32]byte
+		first := s.now()
+		for k, v := range s.rows {
+			if !v.started.After(first) {
+				oldest, first = k, v.started
+			}
+		}
+		delete(s.rows, oldest)
+	}
+	s.rows[sha256.Sum256([]byte(token))] = session{o, s.now()}
+	return token
+}
+
+// Officer is who holds a token.
+func (s *Sessions) Officer(token string) (Officer, bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	k := sha256.Sum256([]byte(token))
+	row, ok := s.rows[k]
+	if ok && s.now().Sub(row.started) > SessionLife {
+		delete(s.rows, k)
+		return Officer{}, false
+	}
+	return row.officer, ok
+}
+
+// End ends a session.
+func (s *Sessions) End(token string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.rows, sha256.Sum256([]byte(token)))
+}

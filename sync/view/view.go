@@ -1,0 +1,345 @@
+// Package view keeps lists of incidents that can be asked by status, unit and
+// time, derived from a log of entries.
+//
+// A view holds nothing that is not in the log: it can be thrown away and is
+// then built again. It follows the log by position, so a crash between a
+// commit and the view loses nothing, and it never stands on the way of a
+// report: readers that need to see their own write wait for it, bounded.
+package view
+
+import (
+	"bytes"
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"sync/atomic"
+	"time"
+
+	"github.com/dgraph-io/badger/v4"
+
+	"wardline/sync/record"
+)
+
+// Log is what a view follows.
+type Log interface {
+	// Position is the position of the last committed entry.
+	Position() uint64
+	// After gives up to limit committed bodies after a position, in order.
+	After(pos uint64, limit int) ([]Committed, error)
+	// Bodies gives every committed body of an incident.
+	Bodies(incident record.ID) ([]record.Body, error)
+	// Changed is closed after the next commit.
+	Changed() <-chan struct{}
+}
+
+// Committed is one entry at its position.
+type Committed struct {
+	Position uint64
+	Body     record.Body
+}
+
+// Row is what a list shows of an incident.
+type Row struct {
+	ID         record.ID
+	Position   uint64 // of the entry that last changed it
+	Status     string
+	Open       bool
+	Stub       bool
+	Category   record.Category
+	Priority   record.Priority
+	ReceivedAt int64 // milliseconds since the Unix epoch, UTC
+	Lead       record.UnitID
+	Told       []record.UnitID
+	Silent     bool
+	Conflicts  int
+}
+
+// Limits.
+const (
+	// batch bounds what one transaction of the view takes in, so that it stays
+	// far below Badger's transaction limit and a reader is never long behind.
+	batch = 512
+	// pace is the least time between two transactions while entries stream in:
+	// each costs a sync of the disk that reports need more.
+	pace = 20 * time.Millisecond
+)
+
+// View is a list of incidents over a log.
+type View struct {
+	db  *badger.DB
+	log Log
+	l   *slog.Logger
+	at  atomic.Uint64
+	// moved is closed and replaced when the view has moved on.
+	moved atomic.Pointer[chan struct{}]
+}
+
+// Keys: 'v' and one letter; nothing else in the store begins with 'v'.
+var (
+	keyMark  = []byte("vm")
+	rowKey   = []byte("vs")
+	allKey   = []byte("vt")
+	openKey  = []byte("vo")
+	errStale = errors.New("view: store and log do not belong together")
+)
+
+// New opens the view that lies in db. It starts nothing.
+func New(db *badger.DB, log Log, l *slog.Logger) (*View, error) {
+	v := &View{db: db, log: log, l: l}
+	ch := make(chan struct{})
+	v.moved.Store(&ch)
+	err := db.View(func(tx *badger.Txn) error {
+		it, err := tx.Get(keyMark)
+		if errors.Is(err, badger.ErrKeyNotFound) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		return it.Value(func(b []byte) error {
+			if len(b) != 8 {
+				return fmt.Errorf("%w: mark of %d bytes", errStale, len(b))
+			}
+			v.at.Store(binary.BigEndian.Uint64(b))
+			return nil
+		})
+	})
+	return v, err
+}
+
+// Position is how far the view has followed the log.
+func (v *View) Position() uint64 { return v.at.Load() }
+
+// Run follows the log until ctx ends.
+func (v *View) Run(ctx context.Context) error {
+	for {
+		changed := v.log.Changed()
+		n, err := v.step()
+		if err != nil {
+			return fmt.Errorf("view: %w", err)
+		}
+		if n > 0 {
+			select {
+			case <-ctx.Done():
+				return nil
+			case <-time.After(pace):
+			}
+			continue
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-changed:
+		}
+	}
+}
+
+// step takes in the next entries; a log that is shorter than the view (a
+// restored image) makes the view start over.
+func (v *View) step() (int, error) {
+	at := v.at.Load()
+	if at > v.log.Position() {
+		v.l.Warn("view is ahead of its log and is built again", "view", at, "log", v.log.Position())
+		at = 0
+	}
+	rows, err := v.log.After(at, batch)
+	if err != nil || len(rows) == 0 {
+		return 0, err
+	}
+	last := make(map[record.ID]uint64)
+	var ids []record.ID
+	touch := func(id record.ID, pos uint64) {
+		if id.Zero() {
+			return
+		}
+		if _, ok := last[id]; !ok {
+			ids = append(ids, id)
+		}
+		last[id] = pos
+	}
+	for _, r := range rows {
+		touch(r.Body.Incident, r.Position)
+		for _, o := range r.Body.Payload.Incidents {
+			touch(o, r.Position)
+		}
+	}
+	end := rows[len(rows)-1].Position
+	wb := v.db.NewTransaction(true)
+	defer wb.Discard()
+	for _, id := range ids {
+		bodies, err := v.log.Bodies(id)
+		if err != nil {
+			return 0, err
+		}
+		if err := v.put(wb, rowOf(record.Fold(id, bodies), last[id])); err != nil {
+			return 0, err
+		}
+	}
+	if err := wb.Set(keyMark, binary.BigEndian.AppendUint64(nil, end)); err != nil {
+		return 0, err
+	}
+	if err := wb.Commit(); err != nil {
+		return 0, err
+	}
+	v.at.Store(end)
+	ch := make(chan struct{})
+	close(*v.moved.Swap(&ch))
+	return len(rows), nil
+}
+
+func rowOf(in *record.Incident, pos uint64) Row {
+	r := Row{ID: in.ID, Position: pos, Status: in.Status, Open: in.Open(), Stub: in.Stub, Category: in.Category,
+		Priority: in.Priority, Lead: in.Lead, Silent: in.Silent, Conflicts: len(in.Conflicts)}
+	if a := in.Report(); a != nil {
+		r.ReceivedAt = a.ReceivedAt
+	}
+	for _, u := range in.Units {
+		r.Told = append(r.Told, u.Unit)
+	}
+	return r
+}
+
+func timeKey(prefix []byte, r *Row) []byte {
+	k := append(slices.Clone(prefix), 0, 0, 0, 0, 0, 0, 0, 0)
+	binary.BigEndian.PutUint64(k[len(prefix):], ^uint64(max(r.ReceivedAt, 0))) // newest first
+	return append(k, r.ID[:]...)
+}
+
+func (v *View) put(tx *badger.Txn, r Row) error {
+	key := append(slices.Clone(rowKey), r.ID[:]...)
+	old, err := getRow(tx, r.ID)
+	if err != nil {
+		return err
+	}
+	if old != nil && old.ReceivedAt != r.ReceivedAt {
+		if err := tx.Delete(timeKey(allKey, old)); err != nil {
+			return err
+		}
+		if err := tx.Delete(timeKey(openKey, old)); err != nil {
+			return err
+		}
+		old = nil
+	}
+	if old == nil {
+		if err := tx.Set(timeKey(allKey, &r), nil); err != nil {
+			return err
+		}
+	}
+	switch {
+	case r.Open && (old == nil || !old.Open):
+		err = tx.Set(timeKey(openKey, &r), nil)
+	case !r.Open && old != nil && old.Open:
+		err = tx.Delete(timeKey(openKey, &r))
+	}
+	if err != nil {
+		return err
+	}
+	return tx.Set(key, r.encode())
+}
+
+func getRow(tx *badger.Txn, id record.ID) (*Row, error) {
+	it, err := tx.Get(append(slices.Clone(rowKey), id[:]...))
+	if errors.Is(err, badger.ErrKeyNotFound) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	var r Row
+	err = it.Value(func(b []byte) error { return r.decode(b) })
+	r.ID = id
+	return &r, err
+}
+
+// CatchUp waits until the view has taken in position pos.
+func (v *View) CatchUp(ctx context.Context, pos uint64) error {
+	for {
+		moved := *v.moved.Load()
+		if v.at.Load() >= pos {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-moved:
+		}
+	}
+}
+
+// Query narrows a list. Zero values ask for everything.
+type Query struct {
+	Status string        // one of record.Statuses, or "open"
+	Unit   record.UnitID // told of it
+	Since  int64         // received at or after, milliseconds since the Unix epoch, UTC
+	Limit  int
+	Cursor []byte // Next of the page before
+}
+
+// Page is a part of a list, newest report first. Next is nil at the end.
+type Page struct {
+	Rows []Row
+	Next []byte
+}
+
+// maxScan bounds how many rows one query looks at, so that a rare filter over
+// millions of incidents costs one answer many pages instead of one core a
+// minute; such a page may hold fewer rows than asked, and has a Next.
+const maxScan = 20_000
+
+// List answers a query.
+func (v *View) List(q Query) (Page, error) {
+	prefix := allKey
+	if q.Status != "" && q.Status != "closed" {
+		prefix = openKey
+	}
+	if q.Cursor != nil && (len(q.Cursor) != 26 || !bytes.HasPrefix(q.Cursor, prefix)) {
+		return Page{}, ErrCursor
+	}
+	var p Page
+	err := v.db.View(func(tx *badger.Txn) error {
+		opt := badger.DefaultIteratorOptions
+		opt.PrefetchValues = false
+		opt.Prefix = prefix
+		it := tx.NewIterator(opt)
+		defer it.Close()
+		scanned := 0
+		var last []byte
+		for it.Seek(append(slices.Clone(prefix), q.Cursor[min(len(q.Cursor), 2):]...)); it.Valid(); it.Next() {
+			key := it.Item().KeyCopy(nil)
+			if bytes.Equal(key, q.Cursor) {
+				continue
+			}
+			if len(p.Rows) == q.Limit || scanned == maxScan {
+				p.Next = last
+				return nil
+			}
+			scanned++
+			last = key
+			if q.Since > 0 && int64(^binary.BigEndian.Uint64(key[2:10])) < q.Since {
+				return nil // older ones follow
+			}
+			r, err := getRow(tx, record.ID(key[10:26]))
+			if err != nil {
+				return err
+			}
+			if r != nil && q.matches(r) {
+				p.Rows = append(p.Rows, *r)
+			}
+		}
+		return nil
+	})
+	return p, err
+}
+
+// ErrCursor says that a cursor is not from this list.
+var ErrCursor = errors.New("cursor is not one that this list gave; start again without it")
+
+func (q *Query) matches(r *Row) bool {
+	if q.Status != "" && q.Status != "open" && q.Status != r.Status {
+		return false
+	}
+	return q.Unit == "" || r.Lead == q.Unit || slices.Contains(r.Told, q.Unit)
+}
