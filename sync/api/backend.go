@@ -1,0 +1,219 @@
+// Package api is the HTTP and SSE interface, the same over a station and over
+// the core: reports in, incidents and their actions, the live stream, the
+// city's log for auditors.
+//
+// It speaks for a Backend, which a station and the core each implement. It
+// keeps no state of an incident: what it shows was read for that answer, and a
+// live stream is a reader of the log at its own pace, so that a slow browser
+// holds up nothing and no queue grows.
+package api
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"time"
+
+	"wardline/sync/identity"
+	"wardline/sync/record"
+	"wardline/sync/view"
+)
+
+// Backend is a station or a core node.
+type Backend interface {
+	// Report takes what a source sent through the door; it answers after the
+	// sync (at the core: after the commit). An error is an *Error.
+	Report(ctx context.Context, from identity.Device, raw []byte) (Answer, error)
+	// Act appends an officer's entry with its sealed part's key. An error is an *Error.
+	Act(ctx context.Context, body record.Body, key *SealedKey) (Done, error)
+	// Bodies gives an incident's entries with their positions and city indexes,
+	// read so that what was acknowledged before is among them.
+	Bodies(ctx context.Context, incident record.ID) ([]Stored, error)
+	// Open decrypts a sealed part; record.ErrSealed where its key is gone.
+	Open(s *record.Sealed) ([]byte, error)
+	// List gives incidents, newest first; it shows every write acknowledged before.
+	List(ctx context.Context, q view.Query) (view.Page, error)
+	// Log is what the live stream follows.
+	Log() view.Log
+	// CityIndex is the city's count of entries as far as this node knows it.
+	CityIndex() uint64
+	// Line is the state of the line to the city, for people.
+	Line() Line
+	// Stations and Units for the desks.
+	Stations(ctx context.Context) ([]Station, error)
+	Units(ctx context.Context) ([]Unit, error)
+	// Ready says why this node cannot work, or nil.
+	Ready(ctx context.Context) error
+}
+
+// CityLog is what only the core can give.
+type CityLog interface {
+	Entries(ctx context.Context, after uint64, limit int) ([]EntryRow, error)
+	Digest(ctx context.Context) (Digest, error)
+}
+
+// Manager takes rules and wards into the city's log.
+type Manager interface {
+	ImportWards(ctx context.Context, by identity.Officer, geojson []byte) (any, error)
+}
+
+// Quarantined lists malformed input that was kept raw.
+type Quarantined interface {
+	Malformed(ctx context.Context, limit int) (any, error)
+}
+
+// SealedKey is the key of a sealed part, to be wrapped and kept beside it.
+type SealedKey struct {
+	ID  record.KeyID
+	Key record.PartKey
+}
+
+// Stored is an entry of an incident where this node holds it.
+type Stored struct {
+	Position uint64 // in this node's order
+	Index    uint64 // in the city's order; 0: still on its way
+	Link     record.Link
+	Body     record.Body
+}
+
+// Answer is what the sender of a report gets: its ward receipt, or at the core
+// its city receipt.
+type Answer struct {
+	Repeat      bool               `json:"-"`
+	ID          record.ID          `json:"id"`
+	Incident    record.ID          `json:"incident"`
+	Ward        record.WardCode    `json:"ward"`
+	Origin      record.Origin      `json:"origin"`
+	Incarnation record.Incarnation `json:"-"`
+	Inc         string             `json:"incarnation"`
+	Lane        string             `json:"lane"`
+	Seq         record.Seq         `json:"seq"`
+	Hash        record.Hash        `json:"hash"`
+	ReceivedAt  Time               `json:"received_at"`
+	Warnings    []Warning          `json:"warnings"`
+}
+
+// Warning is something about a report that did not refuse it.
+type Warning struct {
+	Field  string `json:"field"`
+	Detail string `json:"detail"`
+}
+
+// Done says where an officer's entry stands.
+type Done struct {
+	Link     record.Link
+	Hash     record.Hash
+	Position uint64
+	At       int64
+}
+
+// Line is the state of the line between a ward and the city.
+type Line struct {
+	// State is one of connected, connecting, cut, local (the core itself).
+	State string `json:"state"`
+	Since Time   `json:"since"`
+	// Lag is how many entries the city does not have yet.
+	Lag uint64 `json:"lag"`
+	// OldestAt is when the oldest of them was received.
+	OldestAt *Time `json:"oldest_at,omitempty"`
+	// City is the node that is spoken with.
+	City string `json:"city,omitempty"`
+	// Alarms are what must be seen: a rollback, a clone, a cut tail, no room.
+	Alarms []string `json:"alarms,omitempty"`
+}
+
+// Station is a ward's station as the city sees it.
+type Station struct {
+	ID        string          `json:"id"`
+	Ward      record.WardCode `json:"ward"`
+	Name      string          `json:"name"`
+	Connected bool            `json:"connected"`
+	LastHeard *Time           `json:"last_heard,omitempty"`
+	Line      *Line           `json:"line,omitempty"`
+	Devices   []DeviceState   `json:"devices,omitempty"`
+	Alarms    []string        `json:"alarms,omitempty"`
+}
+
+// DeviceState is a device as its station sees it.
+type DeviceState struct {
+	ID          string `json:"id"`
+	Kind        string `json:"kind"`
+	Online      bool   `json:"online"`
+	SilentSince *Time  `json:"silent_since,omitempty"`
+}
+
+// Unit is a unit that can be told or forwarded to.
+type Unit struct {
+	ID   record.UnitID `json:"id"`
+	Name string        `json:"name"`
+}
+
+// EntryRow is one line of the city's log.
+type EntryRow struct {
+	Index       uint64        `json:"index"`
+	ID          record.ID     `json:"id"`
+	Origin      record.Origin `json:"origin"`
+	Incarnation string        `json:"incarnation"`
+	Lane        string        `json:"lane"`
+	Seq         record.Seq    `json:"seq"`
+	Hash        record.Hash   `json:"hash"`
+	Prev        record.Hash   `json:"prev"`
+	Kind        record.Kind   `json:"kind"`
+	Report      *record.ID    `json:"report"`
+	Incident    *record.ID    `json:"incident"`
+}
+
+// Digest is what a node's state sums up to at an index.
+type Digest struct {
+	Node  string      `json:"node"`
+	Index uint64      `json:"index"`
+	Log   record.Hash `json:"log"`
+	State record.Hash `json:"state"`
+}
+
+// Time is milliseconds since the Unix epoch, UTC; in JSON RFC 3339 in UTC with
+// milliseconds.
+type Time int64
+
+// timeFormat is RFC 3339 with milliseconds.
+const timeFormat = "2006-01-02T15:04:05.000Z"
+
+// String is RFC 3339 in UTC with milliseconds.
+func (t Time) String() string { return time.UnixMilli(int64(t)).UTC().Format(timeFormat) }
+
+// MarshalText is RFC 3339 in UTC with milliseconds.
+func (t Time) MarshalText() ([]byte, error) { return []byte(t.String()), nil }
+
+// UnmarshalText reads RFC 3339.
+func (t *Time) UnmarshalText(b []byte) error {
+	v, err := time.Parse(time.RFC3339, string(b))
+	*t = Time(v.UnixMilli())
+	return err
+}
+
+// Error is a problem detail (RFC 9457) as an error.
+type Error struct {
+	Status int    `json:"status"`
+	Type   string `json:"type"` // a relative URI: /problems/<word>
+	Title  string `json:"title"`
+	Detail string `json:"detail,omitempty"`
+	// Field is the member of the request that is at fault.
+	Field string `json:"field,omitempty"`
+	// ID is the report or action that it is about, when it could be read.
+	ID string `json:"id,omitempty"`
+	// State is the present state of the incident, for 409.
+	State any `json:"state,omitempty"`
+	// Code and Holder explain a 409.
+	Code   string `json:"code,omitempty"`
+	Holder any    `json:"holder,omitempty"`
+	// RetryAfter in seconds; 0 means none.
+	RetryAfter int `json:"-"`
+}
+
+// Error is title and detail.
+func (e *Error) Error() string { return fmt.Sprintf("%s: %s", e.Title, e.Detail) }
+
+// Problem makes an error of a kind.
+func Problem(status int, word, field, format string, a ...any) *Error {
+	return &Error{Status: status, Type: "/problems/" + word, Title: http.StatusText(status), Field: field, Detail: fmt.Sprintf(format, a...)}
+}

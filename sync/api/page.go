@@ -1,0 +1,44 @@
+package api
+
+import (
+	_ "embed"
+	"html/template"
+	"net/http"
+)
+
+//go:embed openapi.yaml
+var openapiYAML []byte
+
+//go:embed page.html
+var pageHTML string
+
+//go:embed page.js
+var pageJS []byte
+
+//go:embed page.css
+var pageCSS []byte
+
+var pageTemplate = template.Must(template.New("page").Parse(pageHTML))
+
+func (s *Server) page(w http.ResponseWriter, _ *http.Request) error {
+	w.Header().Set("Content-Type", "text/html; charset=utf-8")
+	return pageTemplate.Execute(w, struct{ Title string }{s.Title})
+}
+
+func static(w http.ResponseWriter, kind string, b []byte) error {
+	w.Header().Set("Content-Type", kind)
+	_, _ = w.Write(b) // the client has gone; there is nobody to tell
+	return nil
+}
+
+func (s *Server) pageScript(w http.ResponseWriter, _ *http.Request) error {
+	return static(w, "text/javascript; charset=utf-8", pageJS)
+}
+
+func (s *Server) pageStyle(w http.ResponseWriter, _ *http.Request) error {
+	return static(w, "text/css; charset=utf-8", pageCSS)
+}
+
+func (s *Server) openapi(w http.ResponseWriter, _ *http.Request) error {
+	return static(w, "application/yaml", openapiYAML)
+}

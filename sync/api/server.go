@@ -1,0 +1,289 @@
+package api
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"wardline/sync/identity"
+	"wardline/sync/record"
+)
+
+// Limits of the interface.
+const (
+	// maxBody is above a report's own limit, so that a report that is too large
+	// is refused by the door, kept raw and counted, and not cut off here.
+	maxBody = 256 << 10
+	// maxImport is the largest file of ward boundaries; the city's 168 wards in
+	// full detail are a few megabytes.
+	maxImport = 64 << 20
+	// maxLive bounds open live streams: one per browser, a few hundred desks.
+	maxLive = 2000
+	// readTimeout ends a request whose bytes do not come.
+	readTimeout = 20 * time.Second
+)
+
+// Config joins the interface to a node.
+type Config struct {
+	Backend   Backend
+	Directory *identity.Directory
+	Sessions  *identity.Sessions
+	Now       func() time.Time
+	Metrics   http.Handler
+	Log       *slog.Logger
+	// Title stands on the plain page.
+	Title string
+}
+
+// Server answers requests.
+type Server struct {
+	Config
+	mux  *http.ServeMux
+	live chan struct{} // one token per open stream
+	ctx  context.Context
+	stop context.CancelFunc
+}
+
+// New makes the interface; Serve starts it.
+func New(c Config) *Server {
+	s := &Server{Config: c, mux: http.NewServeMux(), live: make(chan struct{}, maxLive)}
+	s.ctx, s.stop = context.WithCancel(context.Background())
+	s.routes()
+	return s
+}
+
+type handler func(w http.ResponseWriter, r *http.Request) error
+
+func (s *Server) routes() {
+	on := func(pattern string, h handler) {
+		s.mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
+			if err := h(w, r); err != nil {
+				s.fail(w, r, err)
+			}
+		})
+	}
+	on("POST /api/v1/reports", s.postReport)
+	on("GET /api/v1/reports/{id}", s.getReport)
+	on("GET /api/v1/incidents", s.officer(identity.ReadIncidents, s.listIncidents))
+	on("GET /api/v1/incidents/{id}", s.officer(identity.ReadIncidents, s.getIncident))
+	on("POST /api/v1/incidents/{id}/actions", s.officer(identity.ActOnIncident, s.postAction))
+	on("GET /api/v1/live", s.officer(identity.ReadIncidents, s.getLive))
+	on("GET /api/v1/entries", s.officer(identity.ReadEntries, s.getEntries))
+	on("GET /api/v1/digest", s.officer(identity.ReadEntries, s.getDigest))
+	on("GET /api/v1/stations", s.officer(identity.ReadStations, s.getStations))
+	on("GET /api/v1/units", s.officer(identity.ReadStations, s.getUnits))
+	on("GET /api/v1/malformed", s.officer(identity.ReadIncidents, s.getMalformed))
+	on("POST /api/v1/wards", s.officer(identity.ManageRules, s.postWards))
+	on("GET /api/v1/me", s.getMe)
+	on("POST /api/v1/session", s.postSession)
+	on("DELETE /api/v1/session", s.deleteSession)
+	on("GET /healthz", s.healthz)
+	on("GET /readyz", s.readyz)
+	on("GET /openapi.yaml", s.openapi)
+	on("GET /{$}", s.page)
+	on("GET /page.js", s.pageScript)
+	on("GET /page.css", s.pageStyle)
+	if s.Metrics != nil {
+		s.mux.Handle("GET /metrics", s.Metrics)
+	}
+	s.mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
+		s.fail(w, r, Problem(404, "not-found", "", "there is nothing at %s; the interface is described in /openapi.yaml", r.URL.Path))
+	})
+}
+
+// Handler is the interface with its outer checks: cross-origin writes are
+// refused by Origin and Sec-Fetch-Site, so that a script with a cookie works.
+func (s *Server) Handler() http.Handler {
+	csrf := http.NewCrossOriginProtection()
+	csrf.SetDenyHandler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		s.fail(w, r, Problem(403, "cross-origin", "", "another site sent this request"))
+	}))
+	inner := csrf.Handler(s.mux)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		h := w.Header()
+		h.Set("X-Content-Type-Options", "nosniff")
+		h.Set("Referrer-Policy", "no-referrer")
+		h.Set("Content-Security-Policy", "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self'; frame-ancestors 'none'")
+		h.Set("Cache-Control", "no-store")
+		inner.ServeHTTP(w, r)
+	})
+}
+
+// Serve answers on l until ctx ends, then lets answers under way finish.
+func (s *Server) Serve(ctx context.Context, l net.Listener) error {
+	srv := &http.Server{Handler: s.Handler(), ReadHeaderTimeout: readTimeout, ReadTimeout: 2 * time.Minute,
+		IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 32 << 10, ErrorLog: slog.NewLogLogger(s.Log.Handler(), slog.LevelDebug)}
+	done := make(chan error, 1)
+	go func() { done <- srv.Serve(l) }()
+	select {
+	case err := <-done:
+		s.stop()
+		return err
+	case <-ctx.Done():
+	}
+	s.stop() // live streams end first, or Shutdown would wait for them
+	end, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	defer cancel()
+	err := srv.Shutdown(end)
+	<-done
+	if err != nil {
+		return srv.Close()
+	}
+	return nil
+}
+
+func (s *Server) fail(w http.ResponseWriter, r *http.Request, err error) {
+	var e *Error
+	var ref *record.Refusal
+	switch {
+	case errors.As(err, &e):
+	case errors.As(err, &ref):
+		e = Problem(409, ref.Code, ref.Field, "%s", ref.Detail)
+	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
+		e = Problem(503, "timeout", "", "not answered in time; send the same again, it will not count twice")
+	default:
+		s.Log.Error("request failed", "path", r.URL.Path, "err", err)
+		e = Problem(500, "internal", "", "this node could not answer; send the same again, it will not count twice")
+	}
+	if e.RetryAfter > 0 {
+		w.Header().Set("Retry-After", strconv.Itoa(e.RetryAfter))
+	}
+	if e.Status == 401 {
+		w.Header().Set("WWW-Authenticate", `Basic realm="wardline device", charset="UTF-8"`)
+	}
+	writeJSON(w, e.Status, "application/problem+json", e)
+}
+
+func writeJSON(w http.ResponseWriter, status int, kind string, v any) {
+	b, err := json.Marshal(v)
+	if err != nil {
+		status, b = 500, []byte(`{"type":"/problems/internal","title":"Internal Server Error","status":500}`)
+	}
+	w.Header().Set("Content-Type", kind)
+	w.WriteHeader(status)
+	_, _ = w.Write(append(b, '\n')) // the client has gone; there is nobody to tell
+}
+
+func (s *Server) answer(w http.ResponseWriter, status int, v any) error {
+	writeJSON(w, status, "application/json", v)
+	return nil
+}
+
+const cookieName = "wardline_session"
+
+type officerHandler func(w http.ResponseWriter, r *http.Request, o identity.Officer) error
+
+func (s *Server) officer(right identity.Right, h officerHandler) handler {
+	return func(w http.ResponseWriter, r *http.Request) error {
+		o, ok := s.session(r)
+		if !ok {
+			return Problem(401, "not-logged-in", "", "log in at POST /api/v1/session")
+		}
+		if !o.May(right) {
+			return Problem(403, "not-allowed", "", "the role %s may not do this", o.Role)
+		}
+		return h(w, r, o)
+	}
+}
+
+func (s *Server) session(r *http.Request) (identity.Officer, bool) {
+	c, err := r.Cookie(cookieName)
+	if err != nil {
+		return identity.Officer{}, false
+	}
+	return s.Sessions.Officer(c.Value)
+}
+
+func (s *Server) postSession(w http.ResponseWriter, r *http.Request) error {
+	var in struct{ User, Password string }
+	if err := readJSON(r, &in); err != nil {
+		return err
+	}
+	o, ok := s.Directory.Officer(in.User, in.Password)
+	if !ok {
+		return Problem(403, "wrong-password", "", "user or password is wrong")
+	}
+	http.SetCookie(w, &http.Cookie{Name: cookieName, Value: s.Sessions.Start(o), Path: "/", HttpOnly: true,
+		SameSite: http.SameSiteStrictMode, Secure: r.TLS != nil, MaxAge: int(identity.SessionLife.Seconds())})
+	return s.answer(w, 200, o)
+}
+
+func (s *Server) deleteSession(w http.ResponseWriter, r *http.Request) error {
+	if c, err := r.Cookie(cookieName); err == nil {
+		s.Sessions.End(c.Value)
+	}
+	http.SetCookie(w, &http.Cookie{Name: cookieName, Path: "/", HttpOnly: true, SameSite: http.SameSiteStrictMode, MaxAge: -1})
+	w.WriteHeader(204)
+	return nil
+}
+
+func (s *Server) getMe(w http.ResponseWriter, r *http.Request) error {
+	if o, ok := s.session(r); ok {
+		return s.answer(w, 200, o)
+	}
+	if d, ok := s.device(r); ok {
+		return s.answer(w, 200, d)
+	}
+	return Problem(401, "not-logged-in", "", "log in at POST /api/v1/session, or send a device's id and password as HTTP Basic")
+}
+
+func (s *Server) device(r *http.Request) (identity.Device, bool) {
+	id, password, ok := r.BasicAuth()
+	if !ok {
+		return identity.Device{}, false
+	}
+	return s.Directory.Device(id, password)
+}
+
+func (s *Server) healthz(w http.ResponseWriter, _ *http.Request) error {
+	return s.answer(w, 200, map[string]string{"status": "ok"})
+}
+
+func (s *Server) readyz(w http.ResponseWriter, r *http.Request) error {
+	if err := s.Backend.Ready(r.Context()); err != nil {
+		return Problem(503, "not-ready", "", "%v", err)
+	}
+	return s.answer(w, 200, map[string]string{"status": "ready"})
+}
+
+// readJSON reads a small request; unknown members are errors, so that a typing
+// error does not silently do nothing.
+func readJSON(r *http.Request, into any) error {
+	raw, err := io.ReadAll(io.LimitReader(r.Body, maxBody+1))
+	if err != nil {
+		return Problem(400, "not-read", "", "the request broke off")
+	}
+	if len(raw) > maxBody {
+		return Problem(413, "too-large", "", "at most %d bytes", maxBody)
+	}
+	d := json.NewDecoder(bytes.NewReader(raw))
+	d.DisallowUnknownFields()
+	if err := d.Decode(into); err != nil {
+		e := Problem(400, "not-json", "", "%s", strings.TrimPrefix(err.Error(), "json: "))
+		var te *json.UnmarshalTypeError
+		if errors.As(err, &te) {
+			e.Field, e.Type = te.Field, "/problems/wrong-type"
+		}
+		return e
+	}
+	if _, err := d.Token(); !errors.Is(err, io.EOF) {
+		return Problem(400, "not-json", "", "something follows after the JSON object")
+	}
+	return nil
+}
+
+func pathID(r *http.Request) (record.ID, error) {
+	id, err := record.ParseID(r.PathValue("id"))
+	if err != nil {
+		return id, Problem(400, "invalid-id", "id", "%v", err)
+	}
+	return id, nil
+}
