@@ -1,0 +1,398 @@
+package cluster
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/hashicorp/raft"
+)
+
+const (
+	identityName = "member.json"
+	rejoinName   = "rejoin.json"
+	// askMembersEvery is how often a node that is not a member yet looks round.
+	askMembersEvery = 250 * time.Millisecond
+	// sayWaitingEvery is how often it says what it is waiting for.
+	sayWaitingEvery = 10 * time.Second
+)
+
+// identity is what a node's disk remembers of who it is. The birth is drawn
+// when the folder is empty, so that an emptied or replaced disk is another one
+// under the same id, which must not vote as if it remembered.
+type identity struct {
+	ID    string `json:"id"`
+	Birth string `json:"birth"`
+	// Member is set once this disk takes part in Raft.
+	Member bool `json:"member"`
+	// Founded are the births of the founding nodes, as agreed when the
+	// cluster was founded; nil at a node that joined.
+	Founded map[string]string `json:"founded,omitempty"`
+}
+
+// rejoinMark says that this node's data are to be replaced, and by which birth.
+type rejoinMark struct {
+	Birth  string `json:"birth"`
+	Reason string `json:"reason"`
+}
+
+// status is what a node tells of itself, to anyone who may ask.
+type status struct {
+	identity
+	Founders string   `json:"founders"`
+	Leads    bool     `json:"leads"`
+	Low      bool     `json:"low"`
+	Members  []string `json:"members,omitempty"`
+}
+
+// joinRequest asks to be a member, or to be made a voter.
+type joinRequest struct {
+	ID        string `json:"id"`
+	Addr      string `json:"addr"`
+	Birth     string `json:"birth,omitempty"`
+	Applied   uint64 `json:"applied,omitempty"`
+	Forwarded bool   `json:"forwarded,omitempty"`
+}
+
+func newBirth() string {
+	var b [16]byte
+	_, _ = rand.Read(b[:]) // never fails
+	return hex.EncodeToString(b[:])
+}
+
+// loadIdentity reads who this disk is, or makes it somebody, before anyone is answered.
+func loadIdentity(cfg Config) (identity, error) {
+	var id identity
+	found, err := readJSON(cfg.Dir, identityName, &id)
+	if err != nil {
+		return id, err
+	}
+	if !found {
+		id = identity{ID: cfg.ID, Birth: newBirth()}
+		return id, writeJSON(cfg.Dir, identityName, id)
+	}
+	if id.ID != cfg.ID {
+		return id, fmt.Errorf("%s belongs to node %q, the configuration says %q; correct id or dir", cfg.Dir, id.ID, cfg.ID)
+	}
+	return id, nil
+}
+
+// founders is the founding list in one form, to compare.
+func (c Config) founders() string {
+	var ids []string
+	for _, p := range c.Peers {
+		ids = append(ids, p.ID)
+	}
+	slices.Sort(ids)
+	return strings.Join(ids, " ")
+}
+
+// others are the configured nodes but this one.
+func (c Config) others() []Peer {
+	return slices.DeleteFunc(slices.Clone(c.Peers), func(p Peer) bool { return p.ID == c.ID })
+}
+
+func (n *Node) askStatus(ctx context.Context, addr string) (status, error) {
+	ctx, cancel := context.WithTimeout(ctx, 2*dialTimeout)
+	defer cancel()
+	var s status
+	b, err := n.askers.ask(ctx, addr, askStatus, nil)
+	if err == nil {
+		err = json.Unmarshal(b, &s)
+	}
+	return s, err
+}
+
+// askAll asks every other configured node at once; only answers are in the result, by id.
+func (n *Node) askAll(ctx context.Context) map[string]status {
+	type got struct {
+		s   status
+		err error
+	}
+	others := n.cfg.others()
+	ch := make(chan got, len(others))
+	for _, p := range others {
+		go func() {
+			s, err := n.askStatus(ctx, p.Addr)
+			if err == nil && s.ID != p.ID {
+				err = fmt.Errorf("%s is node %q, not %q", p.Addr, s.ID, p.ID)
+				n.lg.Warn("another node than configured answers", "error", err)
+			}
+			ch <- got{s, err}
+		}()
+	}
+	all := map[string]status{}
+	for range others {
+		if g := <-ch; g.err == nil {
+			all[g.s.ID] = g.s
+		}
+	}
+	return all
+}
+
+// errWait says that it cannot be decided yet.
+var errWait = errors.New("waiting for the other founding nodes")
+
+// founding decides what a node with an empty disk is, from what all the others
+// said: with a list, a founder of a cluster that has never run; with nil and no
+// error, one that must join. Safe because a node founds only when every other one has
+// an empty disk too, or when one that founded before names this very disk.
+func founding(cfg Config, me identity, others map[string]status) (map[string]string, error) {
+	founded := map[string]string{cfg.ID: me.Birth}
+	member := false
+	for _, s := range others {
+		if s.Member {
+			if s.Founded[cfg.ID] == me.Birth {
+				return maps.Clone(s.Founded), nil
+			}
+			member = true
+		}
+		if s.Founders != cfg.founders() && !s.Member {
+			return nil, fmt.Errorf("node %s lists the founding nodes as [%s], this one as [%s]; make the peers the same on all", s.ID, s.Founders, cfg.founders())
+		}
+		founded[s.ID] = s.Birth
+	}
+	if member {
+		return nil, nil
+	}
+	if len(founded) < len(cfg.Peers) {
+		return nil, errWait
+	}
+	return founded, nil
+}
+
+// becomeMember makes an empty disk part of the cluster: as a founder, or by joining.
+func (n *Node) becomeMember(ctx context.Context) (founded map[string]string, err error) {
+	if n.cfg.founder() {
+		said := time.Now()
+		for {
+			founded, err = founding(n.cfg, n.me(), n.askAll(ctx))
+			if founded != nil || err == nil {
+				break
+			}
+			if !errors.Is(err, errWait) {
+				return nil, err
+			}
+			if time.Since(said) > sayWaitingEvery {
+				n.lg.Warn("waiting for all founding nodes to be reachable once", "peers", n.cfg.founders())
+				said = time.Now()
+			}
+			if err := n.pause(ctx, askMembersEvery); err != nil {
+				return nil, err
+			}
+		}
+		if founded != nil {
+			return founded, nil
+		}
+	}
+	return nil, n.join(ctx, n.me().Birth)
+}
+
+// join asks the cluster to take this node out, if it is in, and in again as a
+// non-voter. It returns nil only after a majority that does not count this
+// node has committed that.
+func (n *Node) join(ctx context.Context, birth string) error {
+	if len(n.cfg.others()) == 0 {
+		return fmt.Errorf("there is no other node to join; restore this one's folder %s from a backup, or empty it to begin anew", n.cfg.Dir)
+	}
+	body, err := json.Marshal(joinRequest{ID: n.cfg.ID, Addr: n.addr, Birth: birth})
+	if err != nil {
+		return err
+	}
+	said := time.Time{}
+	for {
+		var last error
+		for _, p := range n.cfg.others() {
+			actx, cancel := context.WithTimeout(ctx, n.cfg.LeaderWait+3*changeTimeout)
+			_, last = n.askers.ask(actx, p.Addr, askJoin, body)
+			cancel()
+			if last == nil {
+				n.lg.Info("joined the cluster as a non-voter", "through", p.ID)
+				return nil
+			}
+			if errors.Is(last, ErrRefused) {
+				return fmt.Errorf("join through %s: %w", p.ID, last)
+			}
+			if ctx.Err() != nil {
+				return ctx.Err()
+			}
+		}
+		if time.Since(said) > sayWaitingEvery {
+			n.lg.Warn("waiting for a cluster with a leader, to join it", "error", last)
+			said = time.Now()
+		}
+		if err := n.pause(ctx, askMembersEvery); err != nil {
+			return err
+		}
+	}
+}
+
+func (n *Node) pause(ctx context.Context, d time.Duration) error {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-n.failed:
+		return n.failure()
+	}
+}
+
+func (n *Node) me() identity {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.ident
+}
+
+func (n *Node) setIdentity(id identity) error {
+	if err := writeJSON(n.cfg.Dir, identityName, id); err != nil {
+		return err
+	}
+	n.mu.Lock()
+	n.ident = id
+	n.mu.Unlock()
+	return nil
+}
+
+// admit takes a node in as a non-voter, on the leader. A node that is a member
+// already comes with another disk: it is taken out first, so that the majority that
+// commits its return does not count what the old disk had promised.
+func (n *Node) admit(ctx context.Context, q joinRequest) error {
+	n.changes.Lock()
+	defer n.changes.Unlock()
+	if q.ID == "" || q.Addr == "" {
+		return fmt.Errorf("%w: a node needs an id and an address to join", ErrRefused)
+	}
+	if q.ID == n.cfg.ID {
+		return fmt.Errorf("%w: %s is the leader's own id", ErrRefused, q.ID)
+	}
+	r := n.raft.Load()
+	conf := r.GetConfiguration()
+	if err := n.await(conf); err != nil {
+		return proposeError(err)
+	}
+	index := conf.Index()
+	servers := conf.Configuration().Servers
+	for _, s := range servers {
+		if s.ID != raft.ServerID(q.ID) {
+			if string(s.Address) == q.Addr {
+				return fmt.Errorf("%w: %s already is the address of %s", ErrRefused, q.Addr, s.ID)
+			}
+			continue
+		}
+		if q.Birth == "" {
+			return nil // a member already; only a disk that comes back speaks for itself
+		}
+		alive, err := n.askStatus(ctx, n.addrOf(s))
+		if err == nil && alive.ID == q.ID && alive.Member && alive.Birth != q.Birth && n.addrOf(s) != q.Addr {
+			return fmt.Errorf("%w: a node called %s is alive at %s; give the new one another id", ErrRefused, q.ID, n.addrOf(s))
+		}
+		f := r.RemoveServer(s.ID, index, changeTimeout)
+		if err := n.await(f); err != nil {
+			return fmt.Errorf("take out %s: %w", q.ID, proposeError(err))
+		}
+		index = f.Index()
+		n.lg.Warn("a member came back without its data: taken out", "node", q.ID)
+	}
+	if len(servers) >= maxMembers {
+		return fmt.Errorf("%w: the cluster has %d nodes, at most %d are possible", ErrRefused, len(servers), maxMembers)
+	}
+	if err := n.await(r.AddNonvoter(raft.ServerID(q.ID), raft.ServerAddress(q.Addr), index, changeTimeout)); err != nil {
+		return fmt.Errorf("take in %s: %w", q.ID, proposeError(err))
+	}
+	n.lg.Info("node taken in as a non-voter", "node", q.ID, "addr", q.Addr)
+	return nil
+}
+
+// maxPromoteLag is how many Raft entries a non-voter may lack when it is made a
+// voter: what a busy leader writes in about a second, so that the next commit does not wait for it.
+const maxPromoteLag = 256
+
+// promote makes a non-voter that has caught up a voter, and follows a member's
+// change of address.
+func (n *Node) promote(q joinRequest) error {
+	n.changes.Lock()
+	defer n.changes.Unlock()
+	r := n.raft.Load()
+	conf := r.GetConfiguration()
+	if err := n.await(conf); err != nil {
+		return proposeError(err)
+	}
+	for _, s := range conf.Configuration().Servers {
+		if s.ID != raft.ServerID(q.ID) {
+			continue
+		}
+		if s.Suffrage == raft.Voter && string(s.Address) == q.Addr {
+			return nil
+		}
+		if commit := r.CommitIndex(); s.Suffrage != raft.Voter && q.Applied+maxPromoteLag < commit {
+			return fmt.Errorf("%w: %s is at %d of %d", ErrRefused, q.ID, q.Applied, commit)
+		}
+		if err := n.await(r.AddVoter(s.ID, raft.ServerAddress(q.Addr), conf.Index(), changeTimeout)); err != nil {
+			return proposeError(err)
+		}
+		n.lg.Info("node is a voter", "node", q.ID, "addr", q.Addr)
+		return nil
+	}
+	return fmt.Errorf("%w: %s is not a member", ErrRefused, q.ID)
+}
+
+// remove takes a node out, on the leader.
+func (n *Node) remove(id string) error {
+	n.changes.Lock()
+	defer n.changes.Unlock()
+	if err := n.await(n.raft.Load().RemoveServer(raft.ServerID(id), 0, changeTimeout)); err != nil {
+		return proposeError(err)
+	}
+	n.lg.Warn("node taken out", "node", id)
+	return nil
+}
+
+// AddNode takes a node in as a non-voter, through whichever node leads; once it
+// runs and has caught up, it becomes a voter by itself. A node that starts with an
+// empty disk does this for itself. ErrRefused says why it may not join.
+func (n *Node) AddNode(ctx context.Context, id, addr string) error {
+	return n.change(ctx, askJoin, joinRequest{ID: id, Addr: addr}, func(q joinRequest) error { return n.admit(ctx, q) })
+}
+
+// RemoveNode takes a node out for good, through whichever node leads. Its
+// process ends with ErrRemoved.
+func (n *Node) RemoveNode(ctx context.Context, id string) error {
+	return n.change(ctx, askRemove, joinRequest{ID: id}, func(q joinRequest) error { return n.remove(q.ID) })
+}
+
+func (n *Node) change(ctx context.Context, tag byte, q joinRequest, here func(joinRequest) error) error {
+	return n.atLeader(ctx, func() error { return here(q) }, func(addr string) error {
+		if q.Forwarded {
+			return ErrNotLeader // one hop is enough
+		}
+		fwd := q
+		fwd.Forwarded = true
+		body, err := json.Marshal(fwd)
+		if err != nil {
+			return err
+		}
+		_, err = n.askers.ask(ctx, addr, tag, body)
+		return err
+	})
+}
+
+// addrOf is where a member is reached: as this node's configuration has it,
+// else as the cluster's has. So a whole cluster can move to other addresses at once.
+func (n *Node) addrOf(s raft.Server) string {
+	for _, p := range n.cfg.Peers {
+		if raft.ServerID(p.ID) == s.ID {
+			return p.Addr
+		}
+	}
+	return string(s.Address)
+}
