@@ -367,3 +367,5 @@ func (c *lossyConn) Close() error {
 	c.l.mu.Unlock()
 	return c.Conn.Close()
 }
+
+func discard() *slog.Logger { return slog.New(slog.DiscardHandler) }

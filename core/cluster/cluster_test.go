@@ -66,7 +66,7 @@ func TestCluster_AllRestarted_ContinuesWhereItWas(t *testing.T) {
 
 func TestCluster_Shutdown_LeaderHandsOverFirst(t *testing.T) {
 	t.Parallel()
-	c := newCity(t, 3, func(c *Config) { c.Heartbeat = 5 * time.Second }).start() // no election in the test's time but by a hand-over
+	c := newCity(t, 3, func(c *Config) { c.Heartbeat = 3 * time.Second }).start() // no election in the test's time but by a hand-over
 	lead := c.leader()
 	put(t, lead, Urgent, "one")
 	began := time.Now()
@@ -75,7 +75,7 @@ func TestCluster_Shutdown_LeaderHandsOverFirst(t *testing.T) {
 		t.Fatalf("Run: %v", lead.err)
 	}
 	next := c.leader()
-	if d := time.Since(began); d >= 5*time.Second {
+	if d := time.Since(began); d >= 3*time.Second {
 		t.Skipf("machine too slow to tell: %s", d)
 	}
 	put(t, next, Urgent, "two")

@@ -145,6 +145,9 @@ func (g *guardedLog) LastIndex() (uint64, error) { return g.store.LastIndex() }
 // GetLog implements raft.LogStore. On a damaged entry it does not return: Raft
 // panics on an error here while it applies, and the node is ending anyway.
 func (g *guardedLog) GetLog(index uint64, l *raft.Log) error {
+	if g.cut(index) {
+		return raft.ErrLogNotFound
+	}
 	if err := g.store.GetLog(index, l); err != nil {
 		return err
 	}
@@ -153,6 +156,14 @@ func (g *guardedLog) GetLog(index uint64, l *raft.Log) error {
 		select {} // the process ends with Run
 	}
 	return nil
+}
+
+// cut says that the entry was dropped. raft-wal goes on giving dropped entries
+// out of its last file, which would make what a node has depend on where a file ends.
+func (g *guardedLog) cut(index uint64) bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return len(g.sizes) > 0 && index < g.first
 }
 
 // StoreLog implements raft.LogStore.

@@ -37,6 +37,8 @@ type mux struct {
 	raft    chan net.Conn
 	forward func(net.Conn)
 	closed  chan struct{}
+	ctx     context.Context // ends with close, so that no dial outlives it
+	cancel  context.CancelFunc
 	wg      sync.WaitGroup
 
 	mu       sync.Mutex
@@ -50,7 +52,8 @@ func newMux(l net.Listener, dial func(ctx context.Context, addr string) (net.Con
 		d := &net.Dialer{KeepAliveConfig: keepAlive}
 		dial = func(ctx context.Context, addr string) (net.Conn, error) { return d.DialContext(ctx, "tcp", addr) }
 	}
-	return &mux{l: l, dial: dial, raft: make(chan net.Conn), forward: forward, closed: make(chan struct{}), conns: map[net.Conn]bool{}}
+	ctx, cancel := context.WithCancel(context.Background())
+	return &mux{ctx: ctx, cancel: cancel, l: l, dial: dial, raft: make(chan net.Conn), forward: forward, closed: make(chan struct{}), conns: map[net.Conn]bool{}}
 }
 
 // keepAlive finds a machine that has vanished in the middle of a stream, where
@@ -156,6 +159,7 @@ func (m *mux) close() {
 	}
 	m.shut = true
 	close(m.closed)
+	m.cancel()
 	for c := range m.conns {
 		c.Close()
 	}
@@ -165,6 +169,9 @@ func (m *mux) close() {
 
 // connect dials another node for one kind of stream.
 func (m *mux) connect(ctx context.Context, addr string, kind byte) (net.Conn, error) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	defer context.AfterFunc(m.ctx, cancel)()
 	c, err := m.dial(ctx, addr)
 	if err != nil {
 		return nil, err
@@ -250,7 +257,7 @@ func (r raftLayer) Addr() net.Addr { return r.addr }
 
 // Dial implements raft.StreamLayer.
 func (r raftLayer) Dial(addr raft.ServerAddress, timeout time.Duration) (net.Conn, error) {
-	ctx, cancel := context.WithTimeout(context.Background(), timeout)
+	ctx, cancel := context.WithTimeout(context.Background(), min(timeout, 2*dialTimeout))
 	defer cancel()
 	return r.connect(ctx, string(addr), streamRaft)
 }
