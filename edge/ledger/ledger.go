@@ -1,0 +1,257 @@
+// Package ledger is the station's durable store of entries, on Badger.
+//
+// It promises: what was answered as done is on the disk; an origin's chains
+// are whole, and a tail that a damaged disk lost is named with its seqs; a
+// report's id is recognised after any time; on a full disk urgent entries go
+// on while routine ones are refused, and the store can be opened again.
+//
+// One goroutine writes (Run). It packs what waits into one transaction, syncs
+// it, and then answers all of them: Badger shares no sync between transactions.
+//
+// It does not check what reports say (package intake), nor send anything
+// (package uplink), nor interpret entries.
+package ledger
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+
+	"github.com/dgraph-io/badger/v4"
+
+	"wardline/sync/record"
+)
+
+// Ledger is the store. Its methods may be called from many goroutines.
+type Ledger struct {
+	o     Options
+	db    *badger.DB
+	clock *record.Clock
+	gate  gate
+	ids   filter
+	found OpenReport
+
+	position atomic.Uint64
+	changed  atomic.Pointer[chan struct{}]
+	counts   struct{ entries, repeats, refused, quarantined, batches atomic.Int64 }
+	room     atomic.Int32
+
+	qmu    sync.Mutex // guards the queues
+	urgent queue
+	other  queue
+	closed bool
+	wake   chan struct{}
+
+	smu       sync.RWMutex // guards what the committer shares with readers
+	chains    map[chainName]*chainRow
+	receipts  map[chainName]record.Receipt
+	inc       record.Incarnation // of this process; 0 until the first append
+	order     uint64
+	failed    error
+	quarFirst uint64
+	quarNext  uint64
+
+	bg   sync.WaitGroup
+	stop chan struct{}
+}
+
+type chainName struct {
+	inc  record.Incarnation
+	lane record.LaneID
+}
+
+// OpenReport says what Open found.
+type OpenReport struct {
+	// Cuts are tails that the disk lost although they were synced.
+	Cuts []Cut
+	// Ballast says that the ballast file was given up to open on a full disk.
+	Ballast bool
+}
+
+// Cut is a lost tail: entries Have+1 to Had of a chain.
+type Cut struct {
+	Chain     record.ChainID
+	Have, Had record.Seq
+}
+
+// Open opens the ledger in o.Dir. On a disk too full to be opened safely it
+// gives up the ballast first: opening writes, and a write into a mapped file
+// on a full disk ends the process.
+func Open(o Options) (*Ledger, error) {
+	if o.FreeSpace == nil {
+		o.FreeSpace = freeSpace
+	}
+	if err := o.Validate(); err != nil {
+		return nil, err
+	}
+	if err := os.MkdirAll(o.Dir, 0o700); err != nil {
+		return nil, fmt.Errorf("ledger: %w", err)
+	}
+	l := &Ledger{o: o, wake: make(chan struct{}, 1), chains: map[chainName]*chainRow{}, receipts: map[chainName]record.Receipt{}, stop: make(chan struct{})}
+	l.gate = gate{o: &l.o}
+	ch := make(chan struct{})
+	l.changed.Store(&ch)
+	free, err := o.FreeSpace(o.Dir)
+	if err != nil {
+		return nil, err
+	}
+	if free < o.Floor {
+		l.found.Ballast = dropBallast(o.Dir)
+		o.Log.Error("disk is full at the start: free some space", "dir", o.Dir, "free_bytes", free, "ballast_given_up", l.found.Ballast)
+		if free, err = o.FreeSpace(o.Dir); err != nil {
+			return nil, err
+		}
+		if free < 2*memTable {
+			return nil, fmt.Errorf("%w: %d bytes free in %s, opening needs %d", ErrNoSpace, free, o.Dir, 2*memTable)
+		}
+	}
+	if l.db, err = badger.Open(badgerOptions(filepath.Join(o.Dir, "ledger"))); err != nil {
+		return nil, fmt.Errorf("ledger: opening %s: %w", o.Dir, err)
+	}
+	if err := l.load(); err != nil {
+		return nil, errors.Join(err, l.db.Close())
+	}
+	if err := l.proveTail(); err != nil {
+		return nil, errors.Join(err, l.db.Close())
+	}
+	if err := l.gate.look(o.Wall()); err != nil {
+		return nil, errors.Join(err, l.db.Close())
+	}
+	l.room.Store(int32(l.gate.state))
+	return l, nil
+}
+
+// load reads heads, receipts and counters; none of it grows with the number of
+// entries.
+func (l *Ledger) load() error {
+	last := record.HLC(0)
+	return l.db.View(func(tx *badger.Txn) error {
+		err := scan(tx, []byte{rowChain}, nil, func(k, v []byte) error {
+			c, err := decodeChainRow(k, v)
+			if err != nil {
+				return fmt.Errorf("chain row %x: %w", k, err)
+			}
+			l.chains[chainName{c.Inc, c.Lane}] = &c
+			l.order = max(l.order, c.Order)
+			last = max(last, c.HLC)
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+		err = scan(tx, []byte{rowReceipt}, nil, func(_, v []byte) error {
+			r, err := record.DecodeReceipt(v)
+			if err != nil {
+				return err
+			}
+			l.receipts[chainName{r.Chain.Incarnation, r.Chain.Lane}] = r
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+		if k := lastKey(tx, rowPosition); k != nil {
+			l.position.Store(binary.BigEndian.Uint64(k[1:]))
+		}
+		if k := lastKey(tx, rowQuarantine); k != nil {
+			l.quarNext = binary.BigEndian.Uint64(k[1:]) + 1
+		}
+		if l.quarNext > quarantineRows {
+			l.quarFirst = l.quarNext - quarantineRows
+		}
+		l.clock = record.NewClock(last, l.o.Wall)
+		return nil
+	})
+}
+
+// scan calls f for every row with the prefix, from a key on; k and v are valid
+// only during the call. A nil v is read only when it is there.
+func scan(tx *badger.Txn, prefix, from []byte, f func(k, v []byte) error) error {
+	opt := badger.DefaultIteratorOptions
+	opt.Prefix = prefix
+	opt.PrefetchSize = 64
+	it := tx.NewIterator(opt)
+	defer it.Close()
+	if from == nil {
+		from = prefix
+	}
+	for it.Seek(from); it.Valid(); it.Next() {
+		item := it.Item()
+		if err := item.Value(func(v []byte) error { return f(item.Key(), v) }); err != nil {
+			if errors.Is(err, errStop) {
+				return nil
+			}
+			return err
+		}
+	}
+	return nil
+}
+
+// errStop ends a scan early.
+var errStop = errors.New("stop")
+
+func lastKey(tx *badger.Txn, prefix byte) []byte {
+	opt := badger.DefaultIteratorOptions
+	opt.Reverse, opt.PrefetchValues = true, false
+	it := tx.NewIterator(opt)
+	defer it.Close()
+	it.Seek([]byte{prefix, 255, 255, 255, 255, 255, 255, 255, 255, 255})
+	if !it.ValidForPrefix([]byte{prefix}) {
+		return nil
+	}
+	return it.Item().KeyCopy(nil)
+}
+
+// Close frees the files. Call it after Run has returned.
+func (l *Ledger) Close() error {
+	l.qmu.Lock()
+	l.closed = true
+	l.qmu.Unlock()
+	close(l.stop)
+	l.bg.Wait()
+	err := l.writeHeads()
+	return errors.Join(err, l.db.Close())
+}
+
+// Found is what Open found.
+func (l *Ledger) Found() OpenReport { return l.found }
+
+// Clock stamps entries; its readings are persisted with them.
+func (l *Ledger) Clock() *record.Clock { return l.clock }
+
+// DB is the store itself, for views derived from the ledger: rows that begin
+// with 'v' are theirs.
+func (l *Ledger) DB() *badger.DB { return l.db }
+
+// Position is that of the last committed entry.
+func (l *Ledger) Position() uint64 { return l.position.Load() }
+
+// Changed is closed after the next commit.
+func (l *Ledger) Changed() <-chan struct{} { return *l.changed.Load() }
+
+func (l *Ledger) notify() {
+	ch := make(chan struct{})
+	close(*l.changed.Swap(&ch))
+}
+
+// Stats are counters since the start.
+type Stats struct {
+	Entries, Repeats, Refused, Quarantined, Batches int64
+	Position                                        uint64
+	Incarnation                                     record.Incarnation
+	Room                                            string
+	Failed                                          error
+}
+
+// Stats are counters since the start.
+func (l *Ledger) Stats() Stats {
+	l.smu.RLock()
+	defer l.smu.RUnlock()
+	return Stats{Entries: l.counts.entries.Load(), Repeats: l.counts.repeats.Load(), Refused: l.counts.refused.Load(),
+		Quarantined: l.counts.quarantined.Load(), Batches: l.counts.batches.Load(), Position: l.position.Load(),
+		Incarnation: l.inc, Room: spaceState(l.room.Load()).String(), Failed: l.failed}
+}

@@ -1,0 +1,109 @@
+package ledger
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/dgraph-io/badger/v4"
+
+	"wardline/sync/record"
+)
+
+// Limits of the ledger.
+const (
+	// maxBatchEntries and maxBatchBytes bound one transaction. Beyond 256
+	// entries a sync is shared so widely that more gives nothing but latency.
+	maxBatchEntries = 256
+	maxBatchBytes   = 512 << 10
+	// queueEntries and queueBytes bound what waits in each of the two queues:
+	// about a tenth of a second of the fastest flood.
+	queueEntries = 8192
+	queueBytes   = 16 << 20
+	// maxExtra bounds what is stored beside a report's answer.
+	maxExtra = 4 << 10
+	// maxNote bounds a small row.
+	maxNote = 64 << 10
+	// quarantineRows and quarantineBytes bound malformed input kept raw; the
+	// oldest gives way, and the count of all of them stays.
+	quarantineRows = 1000
+	quarantineRaw  = 256 << 10
+	// memTable is the size of Badger's memtable. Its files are mapped and
+	// sparse: writing into one on a full disk kills the process, so the floor
+	// below covers all of them with the tables that they become.
+	memTable = 8 << 20
+)
+
+// Options of a ledger.
+type Options struct {
+	Dir    string
+	Origin record.Origin
+	Wall   func() time.Time
+	Log    *slog.Logger
+	// Reserve is the free space, in bytes, below which routine entries are
+	// refused. Floor is where urgent ones are refused too: under it the store
+	// itself could not go on.
+	Reserve, Floor int64
+	// Ballast is the size of a file that is given up on a full disk, so that
+	// the store can be opened and urgent entries still go in.
+	Ballast int64
+	// FreeSpace tells the free bytes of a directory's file system; nil asks the system.
+	FreeSpace func(dir string) (int64, error)
+}
+
+// Default are the options for a small box.
+func Default(dir string, origin record.Origin) Options {
+	return Options{Dir: dir, Origin: origin, Wall: time.Now, Log: slog.Default(), Reserve: 128 << 20, Floor: 48 << 20, Ballast: 32 << 20}
+}
+
+// Validate checks the options and their relations.
+func (o *Options) Validate() error {
+	switch {
+	case o.Dir == "":
+		return errors.New("ledger: Dir is empty; name a directory on the station's disk")
+	case o.Origin == "" || len(o.Origin) > record.MaxOrigin || o.Origin == record.CoreOrigin:
+		return fmt.Errorf("ledger: Origin %q must be a station's, 1 to %d bytes", o.Origin, record.MaxOrigin)
+	case o.Floor < 3*memTable:
+		return fmt.Errorf("ledger: Floor %d must be at least %d, what the store needs to stay alive", o.Floor, 3*memTable)
+	case o.Reserve < o.Floor:
+		return fmt.Errorf("ledger: Reserve %d is below Floor %d; urgent entries need the room between them", o.Reserve, o.Floor)
+	case o.Ballast < 0:
+		return fmt.Errorf("ledger: Ballast %d is negative", o.Ballast)
+	case o.Wall == nil || o.Log == nil:
+		return errors.New("ledger: Wall and Log are needed")
+	}
+	return nil
+}
+
+// badgerOptions are for a small box: memory means anonymous memory, and the
+// value log must stay empty because its sync errors are only logged.
+func badgerOptions(dir string) badger.Options {
+	o := badger.DefaultOptions(dir).
+		WithSyncWrites(true).
+		WithMemTableSize(memTable).WithNumMemtables(2).
+		WithNumLevelZeroTables(2).WithNumLevelZeroTablesStall(4).
+		WithNumCompactors(2).
+		WithBlockCacheSize(8 << 20).WithIndexCacheSize(4 << 20).
+		WithValueLogFileSize(16 << 20).WithValueThreshold(512 << 10).
+		WithCompression(0).
+		WithBaseTableSize(1 << 20).
+		WithDetectConflicts(false).WithNumGoroutines(2).
+		WithMetricsEnabled(false).WithLogger(nil)
+	o.TableSizeMultiplier = 1
+	return o
+}
+
+// Errors of the ledger.
+var (
+	// ErrBusy says that too much waits to be synced; send it again.
+	ErrBusy = errors.New("ledger: too much is waiting for the disk; send it again in a moment")
+	// ErrNoSpace says that the disk has no room for this lane.
+	ErrNoSpace = errors.New("ledger: the station's disk is full; free some space or give it a larger one")
+	// ErrOtherContent says that the id was used before for another content.
+	ErrOtherContent = errors.New("ledger: the id stands for another content")
+	// ErrClosed says that the ledger has ended; what was not answered is not kept.
+	ErrClosed = errors.New("ledger: closed")
+	// ErrFailed says that the disk failed a sync; nothing more is acknowledged.
+	ErrFailed = errors.New("ledger: the disk failed; nothing more is accepted until the station is started again")
+)
