@@ -40,6 +40,7 @@ type testNode struct {
 	cfg   Config
 	addr  string
 	state *fileState
+	bare  State // used in place of state when set
 	wrap  func(raft.LogStore) raft.LogStore
 	tune  func(*Node)
 	lossy *lossy
@@ -116,7 +117,11 @@ func (n *testNode) start() {
 	if os.Getenv("WARDLINE_TEST_LOG") != "" {
 		log = slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	}
-	n.node, err = New(n.cfg, n.state, Deps{Listener: n.lossy.listener(l), Dial: n.lossy.dial, Log: log, WrapLog: n.wrap})
+	var state State = n.state
+	if n.bare != nil {
+		state = n.bare
+	}
+	n.node, err = New(n.cfg, state, Deps{Listener: n.lossy.listener(l), Dial: n.lossy.dial, Log: log, WrapLog: n.wrap})
 	if err != nil {
 		n.t.Fatal(err)
 	}

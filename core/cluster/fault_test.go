@@ -48,19 +48,26 @@ func (c *testCity) fill(name string) (want []string) {
 	return want
 }
 
+// voters waits until n nodes run and each is a voter in its own eyes and in the leader's.
 func (c *testCity) voters(n int) {
 	c.t.Helper()
 	waitFor(c.t, fmt.Sprintf("%d voters", n), func() bool {
-		conf := c.leader().node.members.Load()
-		if conf == nil || len(conf.Servers) != n {
+		f := c.leader().node.raft.Load().GetConfiguration()
+		if f.Error() != nil || len(f.Configuration().Servers) != n {
 			return false
 		}
-		for _, s := range conf.Servers {
+		for _, s := range f.Configuration().Servers {
 			if s.Suffrage != raft.Voter {
 				return false
 			}
 		}
-		return true
+		voters := 0
+		for _, tn := range c.nodes {
+			if tn.running() && tn.node.Stats().Voter {
+				voters++
+			}
+		}
+		return voters == n
 	})
 }
 
