@@ -1,0 +1,125 @@
+package fsm
+
+import (
+	"errors"
+
+	"wardline/sync/record"
+)
+
+// body takes an entry that the core itself is to write.
+func (b *batch) body(raw []byte) (Result, error) {
+	body, err := record.DecodeBody(raw)
+	switch {
+	case err != nil:
+		return Result{Status: Refused, Detail: err.Error()}, nil
+	case body.Origin != record.CoreOrigin:
+		return Result{Status: Refused, Detail: "only entries of the core are proposed as such"}, nil
+	}
+	switch {
+	case body.Kind == record.KindReport:
+		return b.cityReport(&body)
+	case body.Kind.Action():
+		return b.action(&body)
+	}
+	if n, err := b.known(body.ID); err != nil || n > 0 {
+		return b.where(OK, n, err)
+	}
+	if _, _, err := b.putCore(&body, body.HLC, body.Kind, 0); err != nil {
+		return Result{}, err
+	}
+	n := b.meta.index
+	if body.Kind == record.KindRules {
+		if err := b.set(idKey(rowActive, u64(nil, uint64(body.Payload.Rules))), u64(nil, n)); err != nil {
+			return Result{}, err
+		}
+		b.rules = append(b.rules, nil)
+	}
+	return b.where(OK, n, nil)
+}
+
+// where says where a committed entry stands.
+func (b *batch) where(status string, index uint64, err error) (Result, error) {
+	if err != nil {
+		return Result{}, err
+	}
+	r, err := entryAt(b.tx, index)
+	if err != nil {
+		return Result{}, err
+	}
+	return Result{Status: status, Seq: r.entry.Link.Seq, Hash: r.entry.Hash(), Index: index, Body: r.entry.Body}, nil
+}
+
+// cityReport takes a report at the city's door. Here again: the stored answer.
+// At a ward's door before: an entry of its own, listed as a repeat.
+func (b *batch) cityReport(body *record.Body) (Result, error) {
+	id := body.Payload.Report
+	old, known, err := b.report(id)
+	if err != nil {
+		return Result{}, err
+	}
+	if known && old.fingerprint != body.Payload.Fingerprint {
+		other := OtherContentID(id, body.Payload.Fingerprint)
+		if old, known, err := b.report(other); err != nil || known {
+			return b.where(Other, max(old.atCore, old.first), err)
+		}
+		if err := b.otherContent(body); err != nil {
+			return Result{}, err
+		}
+		return b.where(Other, b.reports[other].first, nil)
+	}
+	if known && old.atCore > 0 {
+		return b.where(Repeat, old.atCore, nil)
+	}
+	if known {
+		before, err := b.toldOf(body)
+		if err != nil {
+			return Result{}, err
+		}
+		if _, _, err := b.putCore(body, body.HLC, record.KindRepeat, old.first); err != nil {
+			return Result{}, err
+		}
+		old.atCore = b.meta.index
+		b.reports[id] = old
+		if err := b.tell(body, before, old.atCore); err != nil {
+			return Result{}, err
+		}
+		return b.where(OK, old.atCore, nil)
+	}
+	if err := b.newReport(body, body.HLC); err != nil {
+		return Result{}, err
+	}
+	return b.where(OK, b.reports[id].first, nil)
+}
+
+// action takes an officer's entry made at the core: compare-and-set in the
+// order of commits.
+func (b *batch) action(body *record.Body) (Result, error) {
+	if n, err := b.known(body.ID); err != nil || n > 0 {
+		return b.where(OK, n, err)
+	}
+	bodies, err := b.bodies(body.Incident)
+	if err != nil {
+		return Result{}, err
+	}
+	in := record.Fold(body.Incident, bodies)
+	in.Stamp(body)
+	if err := in.Check(body); err != nil {
+		var r *record.Refusal
+		if !errors.As(err, &r) {
+			return Result{}, err
+		}
+		return Result{Status: Refused, Detail: r.Detail, Refusal: r}, nil
+	}
+	before, err := b.toldOf(body)
+	if err != nil {
+		return Result{}, err
+	}
+	if _, _, err := b.putCore(body, body.HLC, body.Kind, 0); err != nil {
+		return Result{}, err
+	}
+	n := b.meta.index
+	if err := b.tell(body, before, n); err != nil {
+		return Result{}, err
+	}
+	return b.where(OK, n, nil)
+}

@@ -1,0 +1,238 @@
+// Package fsm is the city's state, deterministic, on Badger.
+//
+// It promises: every node that applied the same Raft entries holds the same
+// rows; the applied index lies in the same transaction as the data; each
+// report id is listed as a report exactly once; the core's own links are made
+// here, at apply, never by whoever proposed.
+//
+// It reads no clock, draws no random number, lets no map order and no floating
+// point into a row, and does no I/O but its store. What it knows of time came
+// by tick commands. It signs nothing and sends nothing.
+package fsm
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+
+	"github.com/dgraph-io/badger/v4"
+
+	"wardline/sync/record"
+	"wardline/sync/routing"
+)
+
+// Options of a machine.
+type Options struct {
+	Dir string
+	Log *slog.Logger
+}
+
+// LogEntry is one Raft entry with its commands.
+type LogEntry struct {
+	Index, Term uint64
+	Items       [][]byte
+}
+
+// Machine is the state. ApplyBatch, Install and Reset are called from one
+// goroutine at a time; reads may run beside them.
+type Machine struct {
+	o Options
+
+	mu sync.RWMutex // held for reading while db is used, for writing while it is replaced
+	db *badger.DB
+
+	meta    atomic.Pointer[meta]
+	changed atomic.Pointer[chan struct{}]
+	rules   []*routing.Rules
+	wards   *routing.Wards
+	recent  recent
+}
+
+func badgerOptions(dir string) badger.Options {
+	return badger.DefaultOptions(dir).WithSyncWrites(true).
+		WithMemTableSize(32 << 20).WithNumMemtables(2).
+		WithBlockCacheSize(64 << 20).WithIndexCacheSize(32 << 20).
+		WithValueLogFileSize(64 << 20).WithValueThreshold(1 << 20).
+		WithCompression(0).WithDetectConflicts(false).WithNumGoroutines(2).
+		WithNumCompactors(2).WithMetricsEnabled(false).WithLogger(nil)
+}
+
+const (
+	liveName = "state"
+	nextName = "state.next"
+	oldName  = "state.old"
+	wholeTag = "WHOLE"
+)
+
+// Open opens the state in o.Dir. A replacement that was complete when the
+// process died takes its place now; one that was not is thrown away.
+func Open(o Options) (*Machine, error) {
+	if o.Dir == "" || o.Log == nil {
+		return nil, errors.New("fsm: Dir and Log are needed")
+	}
+	if err := os.MkdirAll(o.Dir, 0o700); err != nil {
+		return nil, fmt.Errorf("fsm: %w", err)
+	}
+	m := &Machine{o: o}
+	ch := make(chan struct{})
+	m.changed.Store(&ch)
+	if err := m.settle(); err != nil {
+		return nil, err
+	}
+	return m, m.open()
+}
+
+func (m *Machine) path(name string) string { return filepath.Join(m.o.Dir, name) }
+
+func (m *Machine) settle() error {
+	if _, err := os.Stat(m.path(nextName + "/" + wholeTag)); err == nil {
+		if err := os.RemoveAll(m.path(liveName)); err != nil {
+			return err
+		}
+		if err := os.Rename(m.path(nextName), m.path(liveName)); err != nil {
+			return err
+		}
+	}
+	for _, n := range []string{nextName, oldName} {
+		if err := os.RemoveAll(m.path(n)); err != nil {
+			return err
+		}
+	}
+	return syncDir(m.o.Dir)
+}
+
+func syncDir(dir string) error {
+	d, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	return errors.Join(d.Sync(), d.Close())
+}
+
+func (m *Machine) open() error {
+	db, err := badger.Open(badgerOptions(m.path(liveName)))
+	if err != nil {
+		return fmt.Errorf("fsm: opening %s: %w", m.path(liveName), err)
+	}
+	var me meta
+	err = db.View(func(tx *badger.Txn) error {
+		v, err := get(tx, []byte{rowMeta})
+		if err != nil || v == nil {
+			return err
+		}
+		if me, err = decodeMeta(v); err != nil {
+			return err
+		}
+		if err := m.loadRules(tx); err != nil {
+			return err
+		}
+		return m.recent.load(tx, me.index)
+	})
+	if err != nil {
+		return errors.Join(err, db.Close())
+	}
+	m.db = db
+	m.meta.Store(&me)
+	return nil
+}
+
+// Close frees the files.
+func (m *Machine) Close() error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.db.Close()
+}
+
+// Applied is the last Raft entry whose effects are on disk.
+func (m *Machine) Applied() (index, term uint64) {
+	me := m.meta.Load()
+	return me.applied, me.term
+}
+
+// CityIndex is the count of committed entries.
+func (m *Machine) CityIndex() uint64 { return m.meta.Load().index }
+
+// CityTime is the city's time, milliseconds since the Unix epoch, UTC.
+func (m *Machine) CityTime() int64 { return m.meta.Load().time }
+
+// Changed is closed after the next commit.
+func (m *Machine) Changed() <-chan struct{} { return *m.changed.Load() }
+
+func (m *Machine) notify() {
+	ch := make(chan struct{})
+	close(*m.changed.Swap(&ch))
+}
+
+// View runs f over one consistent reading of the state.
+func (m *Machine) view(f func(tx *badger.Txn) error) error {
+	m.mu.RLock()
+	defer m.mu.RUnlock()
+	return m.db.View(f)
+}
+
+// ApplyBatch applies Raft entries in order. Transactions end at the borders of
+// Raft entries, before the store's limit: a whole batch in one would fail.
+func (m *Machine) ApplyBatch(entries []LogEntry) ([][][]byte, error) {
+	out := make([][][]byte, len(entries))
+	var b *batch
+	finish := func() error {
+		if b == nil {
+			return nil
+		}
+		err := b.commit()
+		b = nil
+		return err
+	}
+	for i, e := range entries {
+		if e.Index <= m.meta.Load().applied {
+			continue
+		}
+		if b == nil {
+			b = m.begin()
+		}
+		for _, item := range e.Items {
+			r, err := b.apply(item)
+			if err != nil {
+				b.tx.Discard()
+				return nil, fmt.Errorf("fsm: applying entry %d: %w", e.Index, err)
+			}
+			out[i] = append(out[i], r.encode())
+		}
+		b.meta.applied, b.meta.term = e.Index, e.Term
+		if b.bytes > m.db.MaxBatchSize()/4 || int64(b.rows) > m.db.MaxBatchCount()/4 {
+			if err := finish(); err != nil {
+				return nil, err
+			}
+		}
+	}
+	return out, finish()
+}
+
+// loadRules finds the rules and wards in effect.
+func (m *Machine) loadRules(tx *badger.Txn) error {
+	m.rules, m.wards = nil, nil
+	return scan(tx, []byte{rowActive}, nil, true, func(_, v []byte) error {
+		return m.activate(tx, v)
+	})
+}
+
+func (m *Machine) activate(tx *badger.Txn, v []byte) error {
+	e, err := entryAt(tx, beIndex(v))
+	if err != nil {
+		return err
+	}
+	body, err := record.DecodeBody(e.entry.Body)
+	if err != nil {
+		return err
+	}
+	r, err := routing.UnmarshalRules(body.Payload.Data)
+	if err != nil {
+		return err
+	}
+	m.rules = append(m.rules, r)
+	return nil
+}

@@ -1,0 +1,223 @@
+package fsm
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/binary"
+	"fmt"
+
+	"github.com/dgraph-io/badger/v4"
+
+	"wardline/sync/record"
+)
+
+// Row is an entry as the city lists it. Listed differs from the body's kind
+// for a repeat, which names its First.
+type Row struct {
+	Index  uint64
+	Listed record.Kind
+	First  uint64
+	Entry  record.Entry
+	Body   record.Body
+}
+
+func (r row) out() (Row, error) {
+	b, err := record.DecodeBody(r.entry.Body)
+	return Row{r.index, r.listed, r.first, r.entry, b}, err
+}
+
+// After gives up to limit entries after a city index, in order.
+func (m *Machine) After(after uint64, limit int) (rows []Row, err error) {
+	err = m.view(func(tx *badger.Txn) error {
+		return scan(tx, []byte{rowEntry}, indexKey(rowEntry, after+1), true, func(k, v []byte) error {
+			if len(rows) >= limit {
+				return errStop
+			}
+			r, err := decodeRow(binary.BigEndian.Uint64(k[1:]), bytes.Clone(v))
+			if err != nil {
+				return err
+			}
+			o, err := r.out()
+			rows = append(rows, o)
+			return err
+		})
+	})
+	return rows, err
+}
+
+// Incident gives every committed entry about an incident.
+func (m *Machine) Incident(id record.ID) (rows []Row, err error) {
+	err = m.view(func(tx *badger.Txn) error {
+		list, err := incidentRows(tx, id)
+		if err != nil {
+			return err
+		}
+		for _, r := range list {
+			o, err := r.out()
+			if err != nil {
+				return err
+			}
+			rows = append(rows, o)
+		}
+		return nil
+	})
+	return rows, err
+}
+
+// Entry gives the entry at a city index.
+func (m *Machine) Entry(index uint64) (out Row, err error) {
+	err = m.view(func(tx *badger.Txn) error {
+		r, err := entryAt(tx, index)
+		if err != nil {
+			return err
+		}
+		out, err = r.out()
+		return err
+	})
+	return out, err
+}
+
+// Heads are the heads of all chains that the city holds of an origin.
+func (m *Machine) Heads(o record.Origin) (heads []record.Head, err error) {
+	err = m.view(func(tx *badger.Txn) error {
+		return scan(tx, originKey(rowChain, o), nil, true, func(k, v []byte) error {
+			c, err := decodeChain(v)
+			if err != nil {
+				return err
+			}
+			at := k[1+record.MaxOrigin:]
+			if c.seq > 0 {
+				heads = append(heads, record.Head{Incarnation: record.Incarnation(binary.BigEndian.Uint64(at)),
+					Lane: record.LaneID(binary.BigEndian.Uint32(at[8:])), Seq: c.seq, Hash: c.hash})
+			}
+			return nil
+		})
+	})
+	return heads, err
+}
+
+// chainEntry finds an entry by its place in a chain.
+func chainEntry(tx *badger.Txn, id record.ChainID, seq record.Seq) (record.Entry, error) {
+	var start uint64
+	prefix := chainKey(rowSpan, id)
+	err := scan(tx, prefix, u64(bytes.Clone(prefix), uint64(seq)), true, func(_, v []byte) error {
+		start = beIndex(v)
+		return errStop
+	})
+	if err != nil {
+		return record.Entry{}, err
+	}
+	var found record.Entry
+	if start > 0 {
+		err = scan(tx, []byte{rowEntry}, indexKey(rowEntry, start), true, func(k, v []byte) error {
+			r, err := decodeRow(binary.BigEndian.Uint64(k[1:]), bytes.Clone(v))
+			if err != nil {
+				return err
+			}
+			if r.entry.Link.Chain() == id {
+				found = r.entry
+				if r.entry.Link.Seq >= seq {
+					return errStop
+				}
+			}
+			return nil
+		})
+	}
+	if err == nil && found.Link.Seq != seq {
+		err = fmt.Errorf("%w: %v has no entry %d", errRow, id, seq)
+	}
+	return found, err
+}
+
+// ChainEntries gives consecutive entries of a chain from a seq on, as far as
+// the city holds them: what a rolled-back disk lacks.
+func (m *Machine) ChainEntries(id record.ChainID, from record.Seq, limit int) (rows []Row, err error) {
+	err = m.view(func(tx *badger.Txn) error {
+		var start uint64
+		prefix := chainKey(rowSpan, id)
+		err := scan(tx, prefix, u64(bytes.Clone(prefix), uint64(from)), true, func(_, v []byte) error {
+			start = beIndex(v)
+			return errStop
+		})
+		if err != nil || start == 0 {
+			return err
+		}
+		return scan(tx, []byte{rowEntry}, indexKey(rowEntry, start), true, func(k, v []byte) error {
+			if len(rows) >= limit {
+				return errStop
+			}
+			r, err := decodeRow(binary.BigEndian.Uint64(k[1:]), bytes.Clone(v))
+			if err != nil {
+				return err
+			}
+			if r.entry.Link.Chain() != id || r.entry.Link.Seq < from {
+				return nil
+			}
+			o, err := r.out()
+			rows = append(rows, o)
+			return err
+		})
+	})
+	return rows, err
+}
+
+// Key is the wrapped key of a sealed part; nil when it is gone.
+func (m *Machine) Key(id record.KeyID) (k *record.WrappedKey, err error) {
+	err = m.view(func(tx *badger.Txn) error {
+		v, err := get(tx, idKey(rowKey, id[:]))
+		if err != nil || v == nil {
+			return err
+		}
+		w, err := record.DecodeWrappedKey(v)
+		k = &w
+		return err
+	})
+	return k, err
+}
+
+// Digest is what a state sums up to: the log's running sum, and a sum over all
+// replicated rows in the order of their keys, of one reading at one index.
+type Digest struct {
+	Index      uint64
+	Log, State record.Hash
+}
+
+// nodeLocal says whether a row is this node's own or a key: outside the digest.
+// The applied mark is left out too: two nodes at one city index may have
+// applied a different number of Raft entries that changed nothing.
+func nodeLocal(key []byte) bool {
+	return key[0] == rowKey || key[0] == 'v' || key[0] == rowMeta || key[0] == '!'
+}
+
+// Digest reads the whole state once.
+func (m *Machine) Digest() (d Digest, err error) {
+	err = m.view(func(tx *badger.Txn) error {
+		v, err := get(tx, []byte{rowMeta})
+		if err != nil {
+			return err
+		}
+		var me meta
+		if v != nil {
+			if me, err = decodeMeta(v); err != nil {
+				return err
+			}
+		}
+		d.Index, d.Log = me.index, me.log
+		h := sha256.New()
+		var n [8]byte
+		err = scan(tx, nil, nil, true, func(k, v []byte) error {
+			if nodeLocal(k) {
+				return nil
+			}
+			binary.BigEndian.PutUint32(n[:], uint32(len(k)))
+			binary.BigEndian.PutUint32(n[4:], uint32(len(v)))
+			h.Write(n[:])
+			h.Write(k)
+			h.Write(v)
+			return nil
+		})
+		h.Sum(d.State[:0])
+		return err
+	})
+	return d, err
+}

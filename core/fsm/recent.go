@@ -1,0 +1,167 @@
+package fsm
+
+import (
+	"github.com/dgraph-io/badger/v4"
+
+	"wardline/sync/record"
+)
+
+// Bounds of what is probably the same event.
+const (
+	// recentWindow is how many city indexes back a new report is compared: the
+	// window follows from the log alone, so that every node has the same.
+	recentWindow = 8192
+	nearTime     = 10 * 60 * 1000 // milliseconds
+	nearMetres   = 150
+	maxSuggested = 3
+)
+
+type recentRow struct {
+	index    uint64
+	incident record.ID
+	id       record.ID // of the entry
+	category record.Category
+	at       int64
+	lat, lon int64
+	panel    bool
+}
+
+// recent is the places of the last reports, in the city's order, by cell.
+type recent struct {
+	rows  []recentRow
+	cells map[[2]int32][]int // indexes into rows, counted from base
+	base  int
+}
+
+// cellE7 is the width of a cell, about 220 m of latitude.
+const cellE7 = 20_000
+
+func cellOf(r *recentRow) [2]int32 {
+	return [2]int32{int32(floorDiv(r.lat, cellE7)), int32(floorDiv(r.lon, cellE7))}
+}
+
+func floorDiv(a, b int64) int64 {
+	q := a / b
+	if a%b < 0 {
+		q--
+	}
+	return q
+}
+
+func (w *recent) add(r recentRow) {
+	if w.cells == nil {
+		w.cells = map[[2]int32][]int{}
+	}
+	c := cellOf(&r)
+	w.cells[c] = append(w.cells[c], w.base+len(w.rows))
+	w.rows = append(w.rows, r)
+	for len(w.rows) > 0 && w.rows[0].index+recentWindow < r.index {
+		old := cellOf(&w.rows[0])
+		list := w.cells[old][1:]
+		if len(list) == 0 {
+			delete(w.cells, old)
+		} else {
+			w.cells[old] = list
+		}
+		w.rows = w.rows[1:]
+		w.base++
+	}
+}
+
+// load rebuilds the window from the log.
+func (w *recent) load(tx *badger.Txn, index uint64) error {
+	*w = recent{}
+	from := uint64(1)
+	if index > recentWindow {
+		from = index - recentWindow
+	}
+	for n := from; n <= index; n++ {
+		r, err := entryAt(tx, n)
+		if err != nil {
+			return err
+		}
+		if r.listed != record.KindReport {
+			continue
+		}
+		body, err := record.DecodeBody(r.entry.Body)
+		if err != nil {
+			return err
+		}
+		if row, ok := recentOf(&body, n); ok {
+			w.add(row)
+		}
+	}
+	return nil
+}
+
+func recentOf(b *record.Body, index uint64) (recentRow, bool) {
+	p := b.Payload.Place
+	if p == nil {
+		return recentRow{}, false
+	}
+	return recentRow{index, b.Incident, b.ID, b.Payload.Category, b.CapturedAt, int64(p.LatE7), int64(p.LonE7), b.Payload.Signal != nil}, true
+}
+
+// suggest names incidents that are probably about the same event. Nothing is
+// merged: an officer decides.
+func (b *batch) suggest(body *record.Body, index uint64) error {
+	row, ok := recentOf(body, index)
+	if !ok {
+		return nil
+	}
+	w := &b.m.recent
+	var found []recentRow
+	c := cellOf(&row)
+	for dy := int32(-1); dy <= 1; dy++ {
+		for dx := int32(-1); dx <= 1; dx++ {
+			for _, i := range w.cells[[2]int32{c[0] + dy, c[1] + dx}] {
+				o := w.rows[i-w.base]
+				if o.index+recentWindow >= index && o.incident != row.incident && same(&o, &row) && len(found) < maxSuggested {
+					found = append(found, o)
+				}
+			}
+		}
+	}
+	w.add(row)
+	for _, o := range found {
+		reason := "near_same_kind"
+		if o.category != row.category {
+			reason = "near_panic"
+		}
+		sug := record.Body{ID: record.DerivedID("suggested", o.incident[:], row.incident[:]), Incident: row.incident, Kind: record.KindSuggested,
+			Origin: record.CoreOrigin, Deps: []record.ID{body.ID, o.id}, HLC: body.HLC + 2, Clock: body.Clock, ReceivedAt: body.ReceivedAt,
+			Payload: record.Payload{Reason: reason, Incidents: []record.ID{o.incident}}}
+		before, err := b.toldOf(&sug)
+		if err != nil {
+			return err
+		}
+		if _, _, err := b.putCore(&sug, 0, record.KindSuggested, 0); err != nil {
+			return err
+		}
+		if err := b.tell(&sug, before, b.meta.index); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// same says whether two reports are probably about one event: near in time and
+// place, and of the same kind or one of them a call for help.
+func same(a, b *recentRow) bool {
+	dt := a.at - b.at
+	if dt > nearTime || dt < -nearTime {
+		return false
+	}
+	if a.category != b.category && a.category != record.Panic && b.category != record.Panic {
+		return false
+	}
+	// 10⁻⁷ degrees of latitude are 11.132 mm; at the city's latitude (10.8°)
+	// those of longitude are 10.935 mm. In micrometres they fit 64 bits within a cell's distance.
+	dy, dx := (a.lat-b.lat)*11132, (a.lon-b.lon)*10935
+	const near = nearMetres * 1_000_000
+	if dy > near || dy < -near || dx > near || dx < -near {
+		return false
+	}
+	dy, dx = dy/1000, dx/1000 // millimetres
+	return dy*dy+dx*dx <= (nearMetres*1000)*(nearMetres*1000)
+}

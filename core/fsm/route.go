@@ -1,0 +1,130 @@
+package fsm
+
+import (
+	"slices"
+
+	"wardline/sync/record"
+	"wardline/sync/routing"
+)
+
+// opened draws what follows from a new report: who is told, until when, and
+// which other incidents are probably about the same event.
+func (b *batch) opened(body *record.Body) error {
+	p := &body.Payload
+	reportIndex := b.meta.index
+	rules := routing.Pick(b.m.rules, body.ReceivedAt)
+	d := routing.Route(rules, b.m.wards, routing.Input{Category: p.Category, Place: p.Place, DeviceWard: p.Ward,
+		CapturedAt: body.CapturedAt, ReceivedAt: body.ReceivedAt, ClockInDoubt: p.Flags&record.FlagClock != 0, Silent: p.Flags&record.FlagSilent != 0})
+	routed := record.Body{ID: record.DerivedID("routed", p.Report[:]), Incident: body.Incident, Kind: record.KindRouted, Origin: record.CoreOrigin,
+		Deps: []record.ID{body.ID}, HLC: body.HLC + 1, Clock: body.Clock, CapturedAt: body.CapturedAt, ReceivedAt: body.ReceivedAt,
+		Payload: record.Payload{Report: p.Report, Priority: d.Priority, Lead: d.Lead, Told: d.Told, Deadlines: d.Deadlines,
+			Rules: d.RulesVersion, Algorithm: d.Algorithm, Flags: d.Flags(), Distance: d.SnappedM}}
+	if _, _, err := b.putCore(&routed, 0, record.KindRouted, 0); err != nil {
+		return err
+	}
+	for _, x := range d.Deadlines {
+		if err := b.set(deadlineKey(x.At, body.Incident, x.Step), nil); err != nil {
+			return err
+		}
+	}
+	for _, u := range d.Told {
+		w, ok := u.Ward()
+		if !ok {
+			continue
+		}
+		var err error
+		if record.StationOrigin(w) == body.Origin {
+			err = b.outboxEntry(w, b.meta.index) // it has the report
+		} else {
+			err = b.outboxIncident(w, body.Incident, b.meta.index)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	// The station that took the report hears of it even when its ward is not told.
+	if w, ok := stationWard(body.Origin); ok && !slices.Contains(d.Told, record.WardUnit(w)) {
+		if err := b.outboxEntry(w, b.meta.index); err != nil {
+			return err
+		}
+	}
+	return b.suggest(body, reportIndex)
+}
+
+func stationWard(o record.Origin) (record.WardCode, bool) {
+	const prefix = "ward-"
+	if len(o) != len(prefix)+5 || o[:len(prefix)] != prefix {
+		return "", false
+	}
+	w := record.WardCode(o[len(prefix):])
+	return w, w.Valid()
+}
+
+// toldOf is who was told of an entry's incidents before it.
+func (b *batch) toldOf(body *record.Body) (map[record.ID][]record.WardCode, error) {
+	out := map[record.ID][]record.WardCode{}
+	for _, id := range incidentsOf(body) {
+		ws, err := b.toldWards(id)
+		if err != nil {
+			return nil, err
+		}
+		out[id] = ws
+	}
+	return out, nil
+}
+
+func incidentsOf(body *record.Body) []record.ID {
+	var out []record.ID
+	for _, id := range append([]record.ID{body.Incident}, body.Payload.Incidents...) {
+		if !id.Zero() && !slices.Contains(out, id) {
+			out = append(out, id)
+		}
+	}
+	return out
+}
+
+func (b *batch) toldWards(id record.ID) ([]record.WardCode, error) {
+	bodies, err := b.bodies(id)
+	if err != nil || len(bodies) == 0 {
+		return nil, err
+	}
+	var out []record.WardCode
+	for _, u := range record.Fold(id, bodies).Units { // sorted by the fold
+		if w, ok := u.Unit.Ward(); ok {
+			out = append(out, w)
+		}
+	}
+	for i := range bodies {
+		if w, ok := stationWard(bodies[i].Origin); ok && bodies[i].Kind == record.KindReport && !slices.Contains(out, w) {
+			out = append(out, w)
+		}
+	}
+	return out, nil
+}
+
+// tell puts a committed entry into the outboxes of the wards concerned. A ward
+// that is told only now gets the incident whole, before any newer entry of it.
+func (b *batch) tell(body *record.Body, before map[record.ID][]record.WardCode, index uint64) error {
+	var done []record.WardCode
+	for _, id := range incidentsOf(body) {
+		now, err := b.toldWards(id)
+		if err != nil {
+			return err
+		}
+		for _, w := range now {
+			switch {
+			case !slices.Contains(before[id], w):
+				err = b.outboxIncident(w, id, index)
+			case record.StationOrigin(w) == body.Origin || slices.Contains(done, w):
+				continue
+			default:
+				err = b.outboxEntry(w, index)
+				done = append(done, w)
+			}
+			if err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
