@@ -374,3 +374,8 @@ func (c *lossyConn) Close() error {
 }
 
 func discard() *slog.Logger { return slog.New(slog.DiscardHandler) }
+
+// fakeFree is a disk's free space with a knob.
+type fakeFree struct{ v atomic.Int64 }
+
+func (f *fakeFree) get(string) (int64, error) { return f.v.Load(), nil }
