@@ -1,0 +1,193 @@
+package uplink
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"sync"
+	"time"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
+	"wardline/sync/record"
+	"wardline/sync/wire"
+)
+
+// Outcome is what became of a batch at the city.
+type Outcome struct {
+	Status wire.Answer_Status
+	// Seq, Hash and Index are the chain's head and its place, for OK.
+	Seq    record.Seq
+	Hash   record.Hash
+	Index  uint64
+	At     record.Seq
+	Detail string
+}
+
+// City is the core behind the receiver; any node.
+type City interface {
+	Node() string
+	PublicKey() []byte
+	// Heads are what the city holds of an origin, read so that everything
+	// receipted before is among them.
+	Heads(ctx context.Context, o record.Origin) ([]record.Head, error)
+	// Append returns after the commit and this node's apply. An error means
+	// that the outcome is unknown or that there is no room now.
+	Append(ctx context.Context, lane record.LaneID, entries []byte, keys []record.WrappedKey, w *record.Wrapper) (Outcome, error)
+	Sign(r *record.Receipt)
+	// Up and Gone say that a station's line stands or broke. An error of Up
+	// refuses the line.
+	Up(o record.Origin, boot uint64, heads []record.Head) error
+	Gone(o record.Origin, boot uint64)
+	Wall() time.Time
+}
+
+// Receiver is the core's end.
+type Receiver struct {
+	City City
+	Log  *slog.Logger
+}
+
+// appendLimit is how long one batch may take; after it the sender is told to
+// send it again.
+const appendLimit = 15 * time.Second
+
+// Serve answers one Up stream.
+func (v *Receiver) Serve(stream grpc.BidiStreamingServer[wire.UpFrame, wire.UpReply]) error {
+	ctx, cancel := context.WithCancel(stream.Context())
+	defer cancel()
+	first, err := stream.Recv()
+	if err != nil {
+		return err
+	}
+	h := first.GetHello()
+	origin := record.Origin(h.GetOrigin())
+	if h == nil || h.Version != wire.Version || origin == "" || origin == record.CoreOrigin || len(origin) > record.MaxOrigin {
+		return status.Errorf(codes.InvalidArgument, "hello of version %d from %q; this node speaks version %d with stations", h.GetVersion(), origin, wire.Version)
+	}
+	agree, err := wire.NewAgreement()
+	if err != nil {
+		return err
+	}
+	wrap, err := agree.Wrapper(h.Wrapping, false)
+	if err != nil {
+		return status.Error(codes.InvalidArgument, err.Error())
+	}
+	heads, err := v.City.Heads(ctx, origin)
+	if err != nil {
+		return status.Error(codes.Unavailable, err.Error())
+	}
+	var theirs []record.Head
+	for _, m := range h.Heads {
+		theirs = append(theirs, wire.ToHead(m))
+	}
+	if err := v.City.Up(origin, h.Boot, theirs); err != nil {
+		return status.Error(codes.FailedPrecondition, err.Error())
+	}
+	defer v.City.Gone(origin, h.Boot)
+	var smu sync.Mutex // one Send at a time
+	send := func(r *wire.UpReply) error {
+		smu.Lock()
+		defer smu.Unlock()
+		return stream.Send(r)
+	}
+	w := &wire.Welcome{Node: v.City.Node(), WallMs: v.City.Wall().UnixMilli(), PublicKey: v.City.PublicKey(), Wrapping: agree.Public()}
+	for _, hd := range heads {
+		w.Heads = append(w.Heads, wire.FromHead(hd))
+	}
+	if err := send(&wire.UpReply{Kind: &wire.UpReply_Welcome{Welcome: w}}); err != nil {
+		return err
+	}
+	// A worker per lane keeps the order of each chain and lets urgent pass.
+	work := map[record.LaneID]chan *wire.Batch{}
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	defer cancel()
+	for {
+		f, err := stream.Recv()
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		if f.GetBatch() == nil {
+			if err := send(&wire.UpReply{Kind: &wire.UpReply_PongMs{PongMs: f.GetPingMs()}}); err != nil {
+				return err
+			}
+			continue
+		}
+		b := f.GetBatch()
+		lane := record.LaneID(b.Lane)
+		if lane < record.Urgent || lane > record.Telemetry {
+			return status.Errorf(codes.InvalidArgument, "lane %s is not a station's", lane)
+		}
+		ch := work[lane]
+		if ch == nil {
+			ch = make(chan *wire.Batch, window)
+			work[lane] = ch
+			wg.Add(1)
+			go func() {
+				defer wg.Done()
+				for {
+					select {
+					case <-ctx.Done():
+						return
+					case b := <-ch:
+						if send(&wire.UpReply{Kind: &wire.UpReply_Answer{Answer: v.take(ctx, origin, lane, b, wrap)}}) != nil {
+							cancel()
+							return
+						}
+					}
+				}
+			}()
+		}
+		select {
+		case ch <- b:
+		case <-ctx.Done():
+			return nil
+		}
+	}
+}
+
+func (v *Receiver) take(ctx context.Context, origin record.Origin, lane record.LaneID, b *wire.Batch, w *record.Wrapper) *wire.Answer {
+	a := &wire.Answer{Number: b.Number}
+	refuse := func(format string, args ...any) *wire.Answer {
+		a.Status, a.Detail = wire.Answer_REFUSED, fmt.Sprintf(format, args...)
+		return a
+	}
+	e, _, err := record.DecodeEntry(b.Entries)
+	if err != nil {
+		return refuse("%v", err)
+	}
+	if e.Link.Origin != origin || e.Link.Lane != lane {
+		return refuse("entries of %s/%s on a line of %s/%s", e.Link.Origin, e.Link.Lane, origin, lane)
+	}
+	keys := make([]record.WrappedKey, 0, len(b.Keys))
+	for _, raw := range b.Keys {
+		k, err := record.DecodeWrappedKey(raw)
+		if err != nil {
+			return refuse("%v", err)
+		}
+		keys = append(keys, k)
+	}
+	ctx, cancel := context.WithTimeout(ctx, appendLimit)
+	defer cancel()
+	out, err := v.City.Append(ctx, lane, b.Entries, keys, w)
+	if err != nil {
+		v.Log.Debug("a batch could not be committed now", "origin", origin, "err", err)
+		a.Status, a.Detail = wire.Answer_LATER, "not now"
+		return a
+	}
+	a.Status, a.At, a.Detail = out.Status, uint64(out.At), out.Detail
+	if out.Status == wire.Answer_OK {
+		r := record.Receipt{Chain: e.Link.Chain(), Seq: out.Seq, Hash: out.Hash, CityIndex: out.Index, At: v.City.Wall().UnixMilli(), Node: v.City.Node()}
+		v.City.Sign(&r)
+		a.Receipt = r.Append(nil)
+	}
+	return a
+}
