@@ -1,0 +1,315 @@
+// Package core is one node of the city core: it joins the Raft cluster, the
+// city's state, the line to the stations and the interface.
+package core
+
+import (
+	"context"
+	"crypto/ed25519"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"github.com/dgraph-io/badger/v4"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+	"google.golang.org/grpc"
+
+	"wardline/core/cluster"
+	"wardline/core/fsm"
+	"wardline/sync/api"
+	"wardline/sync/downlink"
+	"wardline/sync/identity"
+	"wardline/sync/record"
+	"wardline/sync/sealing"
+	"wardline/sync/uplink"
+	"wardline/sync/view"
+	"wardline/sync/wire"
+)
+
+// Node is one node of the city core.
+type Node struct {
+	c       Config
+	log     *slog.Logger
+	wall    func() time.Time
+	machine *fsm.Machine
+	raft    *cluster.Node
+	views   *badger.DB
+	view    *view.View
+	clock   *record.Clock
+	sign    ed25519.PrivateKey
+	keys    *sealing.Keyring
+	people  *identity.Directory
+
+	http, raftL, syncL net.Listener
+
+	mu    sync.Mutex // guards lines
+	lines map[record.Origin]*line
+}
+
+// line is a station's line as this node sees it.
+type line struct {
+	boots map[uint64]int
+	last  time.Time
+}
+
+// New opens the node's files and listeners; it starts nothing.
+func New(c Config, log *slog.Logger) (n *Node, err error) {
+	if err := c.Validate(); err != nil {
+		return nil, err
+	}
+	n = &Node{c: c, log: log.With("node", c.ID), wall: time.Now, lines: map[record.Origin]*line{}}
+	defer func() {
+		if err != nil {
+			n.closeFiles()
+		}
+	}()
+	if n.people, err = c.directory(); err != nil {
+		return n, err
+	}
+	if err := os.MkdirAll(c.Dir, 0o700); err != nil {
+		return n, err
+	}
+	if n.sign, err = sealing.SigningKey(filepath.Join(c.Dir, "receipt.key")); err != nil {
+		return n, err
+	}
+	if n.keys, err = sealing.OpenKeyring(c.CityKey); err != nil {
+		return n, err
+	}
+	if n.machine, err = fsm.Open(fsm.Options{Dir: filepath.Join(c.Dir, "state"), Log: n.log}); err != nil {
+		return n, err
+	}
+	n.clock = record.NewClock(0, n.wall)
+	opt := badger.DefaultOptions(filepath.Join(c.Dir, "views")).WithSyncWrites(true).WithMemTableSize(8 << 20).WithNumMemtables(2).
+		WithBlockCacheSize(16 << 20).WithIndexCacheSize(8 << 20).WithValueLogFileSize(16 << 20).WithCompression(0).
+		WithDetectConflicts(false).WithNumCompactors(2).WithMetricsEnabled(false).WithLogger(nil)
+	if n.views, err = badger.Open(opt); err != nil {
+		return n, err
+	}
+	if n.view, err = view.New(n.views, cityLog{n.machine}, n.log); err != nil {
+		return n, err
+	}
+	for _, l := range []struct {
+		into *net.Listener
+		addr string
+	}{{&n.http, c.HTTP}, {&n.raftL, c.Raft}, {&n.syncL, c.Sync}} {
+		if *l.into, err = net.Listen("tcp", l.addr); err != nil {
+			return n, err
+		}
+	}
+	rc := cluster.Default()
+	rc.ID, rc.Dir, rc.Advertise = c.ID, filepath.Join(c.Dir, "raft"), c.Raft
+	for _, p := range c.Peers {
+		rc.Peers = append(rc.Peers, cluster.Peer{ID: p.ID, Addr: p.Raft})
+	}
+	n.raft, err = cluster.New(rc, state{n.machine}, cluster.Deps{Listener: n.raftL, Log: n.log})
+	return n, err
+}
+
+func (n *Node) closeFiles() {
+	for _, l := range []net.Listener{n.http, n.raftL, n.syncL} {
+		if l != nil {
+			_ = l.Close() // it is going away
+		}
+	}
+	if n.views != nil {
+		if err := n.views.Close(); err != nil {
+			n.log.Error("views", "err", err)
+		}
+	}
+	if n.machine != nil {
+		if err := n.machine.Close(); err != nil {
+			n.log.Error("state", "err", err)
+		}
+	}
+}
+
+// HTTPAddr is where the interface listens.
+func (n *Node) HTTPAddr() string { return n.http.Addr().String() }
+
+// SyncAddr is where stations' lines come in.
+func (n *Node) SyncAddr() string { return n.syncL.Addr().String() }
+
+// Run works until ctx ends. The order of the end: first no more requests, then
+// no more lines, then leadership is handed over, then the files are closed.
+func (n *Node) Run(ctx context.Context) error {
+	defer n.closeFiles()
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	front, stopFront := context.WithCancel(context.Background())
+	defer stopFront()
+	raftCtx, stopRaft := context.WithCancel(context.Background())
+	defer stopRaft()
+	errs := make(chan error, 8)
+	var fg, bg sync.WaitGroup
+	start := func(wg *sync.WaitGroup, name string, f func() error) {
+		wg.Add(1)
+		go func() {
+			defer wg.Done()
+			if err := f(); err != nil {
+				errs <- fmt.Errorf("%s: %w", name, err)
+				cancel()
+			}
+		}()
+	}
+	srv := api.New(api.Config{Backend: backend{n}, Directory: n.people, Sessions: identity.NewSessions(n.wall), Now: n.wall,
+		Metrics: promhttp.Handler(), Log: n.log, Title: "Trung tâm chỉ huy"})
+	start(&fg, "http", func() error { return srv.Serve(front, n.http) })
+	start(&fg, "lines", func() error { return n.serveLines(front) })
+	start(&fg, "views", func() error { return n.view.Run(front) })
+	start(&fg, "ticks", func() error { return n.tick(front) })
+	start(&bg, "raft", func() error { return n.raft.Run(raftCtx) })
+	<-ctx.Done()
+	stopFront()
+	fg.Wait()
+	stopRaft()
+	bg.Wait()
+	close(errs)
+	var all []error
+	for err := range errs {
+		all = append(all, err)
+	}
+	return errors.Join(all...)
+}
+
+type lineServer struct {
+	wire.UnimplementedLineServer
+	up   *uplink.Receiver
+	down *downlink.Sender
+}
+
+func (s lineServer) Up(st grpc.BidiStreamingServer[wire.UpFrame, wire.UpReply]) error {
+	return s.up.Serve(st)
+}
+
+func (s lineServer) Down(st grpc.BidiStreamingServer[wire.DownAck, wire.DownFrame]) error {
+	return s.down.Serve(st)
+}
+
+func (n *Node) serveLines(ctx context.Context) error {
+	g := wire.NewServer(nil)
+	wire.RegisterLineServer(g, lineServer{up: &uplink.Receiver{City: city{n}, Log: n.log}, down: &downlink.Sender{Outbox: outbox{n}, Log: n.log}})
+	done := make(chan error, 1)
+	go func() { done <- g.Serve(n.syncL) }()
+	select {
+	case err := <-done:
+		return err
+	case <-ctx.Done():
+		g.Stop()
+		<-done
+		return nil
+	}
+}
+
+// tickEvery is how often the leader lets the city's time go on.
+const tickEvery = time.Second
+
+func (n *Node) tick(ctx context.Context) error {
+	t := time.NewTicker(tickEvery)
+	defer t.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-t.C:
+		}
+		if !n.raft.IsLeader() {
+			continue
+		}
+		c, cancel := context.WithTimeout(ctx, tickEvery)
+		if _, err := n.raft.Propose(c, cluster.Urgent, fsm.Tick(n.wall().UnixMilli())); err != nil {
+			n.log.Debug("no tick", "err", err)
+		}
+		cancel()
+	}
+}
+
+// propose commits a command and waits until this node has applied it. An
+// unknown outcome is tried again: commands carry ids.
+func (n *Node) propose(ctx context.Context, lane cluster.Lane, item []byte) (fsm.Result, error) {
+	for {
+		raw, err := n.raft.Propose(ctx, lane, item)
+		if errors.Is(err, cluster.ErrUnknown) && ctx.Err() == nil {
+			select {
+			case <-ctx.Done():
+			case <-time.After(50 * time.Millisecond):
+			}
+			continue
+		}
+		if err != nil {
+			return fsm.Result{}, err
+		}
+		r, err := fsm.DecodeResult(raw)
+		if err != nil {
+			return r, err
+		}
+		return r, n.waitFor(ctx, r.Index)
+	}
+}
+
+// waitFor waits until this node has applied a city index.
+func (n *Node) waitFor(ctx context.Context, index uint64) error {
+	for {
+		changed := n.machine.Changed()
+		if n.machine.CityIndex() >= index {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-changed:
+		}
+	}
+}
+
+// state gives the machine to the cluster.
+type state struct{ m *fsm.Machine }
+
+func (s state) ApplyBatch(entries []cluster.LogEntry) ([][][]byte, error) {
+	in := make([]fsm.LogEntry, len(entries))
+	for i, e := range entries {
+		in[i] = fsm.LogEntry{Index: e.Index, Term: e.Term, Items: e.Items}
+	}
+	return s.m.ApplyBatch(in)
+}
+
+func (s state) Applied() (uint64, uint64) { return s.m.Applied() }
+
+func (s state) OpenSnapshot() (*cluster.Snapshot, error) {
+	index, term, size, r, err := s.m.OpenSnapshot()
+	if err != nil {
+		return nil, err
+	}
+	return &cluster.Snapshot{Index: index, Term: term, Size: size, ReadCloser: r}, nil
+}
+
+// cityLog is what lists and live streams follow.
+type cityLog struct{ m *fsm.Machine }
+
+func (l cityLog) Position() uint64         { return l.m.CityIndex() }
+func (l cityLog) Changed() <-chan struct{} { return l.m.Changed() }
+
+func (l cityLog) After(pos uint64, limit int) ([]view.Committed, error) {
+	rows, err := l.m.After(pos, limit)
+	out := make([]view.Committed, len(rows))
+	for i, r := range rows {
+		out[i] = view.Committed{Position: r.Index, Body: r.Body}
+	}
+	return out, err
+}
+
+func (l cityLog) Bodies(id record.ID) ([]record.Body, error) {
+	rows, err := l.m.Incident(id)
+	out := make([]record.Body, len(rows))
+	for i, r := range rows {
+		out[i] = r.Body
+	}
+	return out, err
+}
+
+func (s state) Install(r io.Reader) error { return s.m.Install(r) }
+func (s state) Reset() error              { return s.m.Reset() }

@@ -1,0 +1,123 @@
+// Package door makes a report's entry from what a source sent; the same at the
+// ward's door and at the city's. It corrects the source's clock, seals what
+// identifies people and marks what must be seen. It stores nothing.
+package door
+
+import (
+	"encoding/json"
+	"time"
+
+	"wardline/sync/record"
+	"wardline/sync/report"
+)
+
+// Bounds of a plausible time of capture. A phone that was offline for a
+// weekend is honest; one that says last year has a broken clock.
+const (
+	maxAge  = 7 * 24 * time.Hour
+	maxLead = 2 * time.Minute
+)
+
+// Input is a checked report and where and when it came in. Times are
+// milliseconds since the Unix epoch, UTC.
+type Input struct {
+	Report     report.Report
+	Warnings   []report.Warning
+	Origin     record.Origin
+	Device     string
+	Ward       record.WardCode
+	HLC        record.HLC
+	Clock      record.ClockState
+	ReceivedAt int64
+	// Offline: taken while the line to the city was cut.
+	Offline bool
+}
+
+// Output is the entry's body, with the key of its sealed part, if it has one.
+type Output struct {
+	Body     record.Body
+	Key      *Key
+	Warnings []report.Warning
+}
+
+// Key is the key of a sealed part, to be wrapped and kept beside the entry.
+type Key struct {
+	ID  record.KeyID
+	Key record.PartKey
+}
+
+// Sealed is what of a report identifies people.
+type Sealed struct {
+	Text      string           `json:"text,omitempty"`
+	PlaceText string           `json:"place_text,omitempty"`
+	Reporter  *report.Reporter `json:"reporter,omitempty"`
+}
+
+// EntryID is the id of the entry by which a door says that a report arrived
+// there: the same report at two doors is two entries.
+func EntryID(id record.ID, origin record.Origin) record.ID {
+	return record.DerivedID("report", id[:], []byte(origin))
+}
+
+// OtherContentID is the id under which another content of a known id is kept.
+func OtherContentID(id record.ID, fp record.Hash) record.ID {
+	return record.DerivedID("other-content", id[:], fp[:])
+}
+
+// Body makes the entry's body.
+func Body(in Input) (Output, error) {
+	r := &in.Report
+	out := Output{Warnings: in.Warnings}
+	out.Body = record.Body{ID: EntryID(r.ID, in.Origin), Incident: r.ID, Kind: record.KindReport, Origin: in.Origin,
+		Actor: record.Actor{Kind: record.ByDevice, Name: in.Device}, HLC: in.HLC, Clock: in.Clock, ReceivedAt: in.ReceivedAt}
+	p := &out.Body.Payload
+	p.Report, p.Category, p.Place, p.Ward = r.ID, r.Category, r.Place, in.Ward
+	p.Fingerprint = report.Fingerprint(r)
+	for _, m := range r.Media {
+		p.Media = append(p.Media, record.Medium{SHA256: m.SHA256, Type: m.Type, Bytes: uint64(m.Bytes)})
+	}
+	at, w := CapturedAt(r.CapturedAt, r.SentAt, in.ReceivedAt)
+	out.Body.CapturedAt = at
+	if w != nil {
+		out.Warnings = append(out.Warnings, *w)
+		p.Flags |= record.FlagClock
+	}
+	if in.Offline {
+		p.Flags |= record.FlagOffline
+	}
+	s := Sealed{Text: r.Text, PlaceText: r.PlaceText, Reporter: r.Reporter}
+	if s == (Sealed{}) {
+		return out, nil
+	}
+	plain, err := json.Marshal(s)
+	if err != nil {
+		return out, err
+	}
+	sealed, key, err := record.Seal(plain)
+	if err != nil {
+		return out, err
+	}
+	p.Sealed, out.Key = &sealed, &Key{sealed.Key, key}
+	return out, nil
+}
+
+// CapturedAt corrects a source's time of capture by what its clock said when
+// it sent (received − sent), all in milliseconds since the Unix epoch, UTC. An
+// implausible time becomes the time of receipt, with a warning; it never
+// refuses a report.
+func CapturedAt(captured, sent, received int64) (int64, *report.Warning) {
+	if captured == 0 {
+		return received, nil
+	}
+	at := captured
+	if sent != 0 {
+		at += received - sent
+	}
+	switch {
+	case at > received+maxLead.Milliseconds():
+		return received, &report.Warning{Field: "captured_at", Detail: "lies in the future; deadlines run from the time of receipt. Check the device's clock"}
+	case at < received-maxAge.Milliseconds():
+		return received, &report.Warning{Field: "captured_at", Detail: "lies more than 7 days back; deadlines run from the time of receipt. Check the device's clock"}
+	}
+	return min(at, received), nil
+}

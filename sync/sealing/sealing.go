@@ -1,0 +1,100 @@
+// Package sealing keeps a node's secret keys in files: the one that wraps the
+// keys of sealed parts, and the one that signs receipts. They lie outside
+// every store and log, readable by their owner alone.
+package sealing
+
+import (
+	"crypto/ed25519"
+	"crypto/rand"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"wardline/sync/record"
+)
+
+// Keyring wraps and unwraps the keys of sealed parts with the key of a file.
+type Keyring struct{ *record.Wrapper }
+
+// OpenKeyring reads a file of 32 secret bytes, or makes it.
+func OpenKeyring(path string) (*Keyring, error) {
+	secret, err := secretFile(path)
+	if err != nil {
+		return nil, err
+	}
+	sum := sha256.Sum256(append([]byte("wardline wrapping key name\x00"), secret[:]...))
+	w, err := record.NewWrapper([8]byte(sum[:8]), secret)
+	return &Keyring{w}, err
+}
+
+// SigningKey reads a node's Ed25519 key from its seed file, or makes it.
+func SigningKey(path string) (ed25519.PrivateKey, error) {
+	seed, err := secretFile(path)
+	if err != nil {
+		return nil, err
+	}
+	return ed25519.NewKeyFromSeed(seed[:]), nil
+}
+
+// Rewrap wraps keys that came under one wrapper with another. A key that
+// cannot be unwrapped is left out and counted: its content stays sealed, the
+// entry stands.
+func Rewrap(keys []record.WrappedKey, from, to *record.Wrapper) (out []record.WrappedKey, lost int) {
+	for _, k := range keys {
+		p, err := from.Unwrap(k)
+		if err != nil {
+			lost++
+			continue
+		}
+		out = append(out, to.Wrap(k.Key, p))
+	}
+	return out, lost
+}
+
+func secretFile(path string) (s [32]byte, err error) {
+	b, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		if err := makeSecret(path); err != nil {
+			return s, err
+		}
+		b, err = os.ReadFile(path)
+	}
+	if err != nil {
+		return s, fmt.Errorf("sealing: %w", err)
+	}
+	if len(b) != len(s) {
+		return s, fmt.Errorf("sealing: %s has %d bytes, a key has %d; put the right file there from its backup", path, len(b), len(s))
+	}
+	copy(s[:], b)
+	return s, nil
+}
+
+// makeSecret makes the file without ever showing a half-written one: of two
+// processes that try at once, one wins and both read the same.
+func makeSecret(path string) error {
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		return fmt.Errorf("sealing: %w", err)
+	}
+	f, err := os.CreateTemp(filepath.Dir(path), ".key-*")
+	if err != nil {
+		return fmt.Errorf("sealing: %w", err)
+	}
+	defer func() { _ = os.Remove(f.Name()) }() // linked under its name by then
+	secret := make([]byte, 32)
+	_, _ = rand.Read(secret) // crypto/rand.Read never fails
+	_, err = f.Write(secret)
+	if err := errors.Join(err, f.Sync(), f.Close()); err != nil {
+		return fmt.Errorf("sealing: %w", err)
+	}
+	if err := os.Link(f.Name(), path); err != nil && !errors.Is(err, fs.ErrExist) {
+		return fmt.Errorf("sealing: %w", err)
+	}
+	d, err := os.Open(filepath.Dir(path))
+	if err != nil {
+		return fmt.Errorf("sealing: %w", err)
+	}
+	return errors.Join(d.Sync(), d.Close())
+}
