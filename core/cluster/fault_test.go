@@ -342,6 +342,10 @@ func TestCluster_StateLostItsEnd_RepairedFromTheLog(t *testing.T) {
 		put(t, n, Urgent, want[i])
 	}
 	waitFor(t, "a snapshot mark", func() bool { return n.node.Stats().Mark > 0 })
+	for i := range 10 { // and some after the mark
+		want = append(want, fmt.Sprintf("after-%d", i))
+		put(t, n, Urgent, want[len(want)-1])
+	}
 	n.kill()
 	// All synced, and lost all the same: a flipped bit in the first record.
 	if err := n.state.Reset(); err != nil {

@@ -251,18 +251,21 @@ func (g *guardedLog) size(after uint64) (bytes int64, entries int) {
 	return bytes, entries
 }
 
-// trailing is how many of the last entries fit into so many bytes.
+// trailing is how many of the last entries fit into so many bytes; where all
+// do, those that come meanwhile shall not push any out.
 func (g *guardedLog) trailing(limit int64) uint64 {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	n := 0
-	for i := len(g.sizes) - 1; i >= 0 && n < maxTrailing; i-- {
+	n := uint64(0)
+	for i := len(g.sizes) - 1; i >= 0; i-- {
 		if limit -= int64(g.sizes[i]); limit < 0 {
-			break
+			return n
 		}
-		n++
+		if n++; n == maxTrailing {
+			return n
+		}
 	}
-	return uint64(n)
+	return maxTrailing
 }
 
 // guardedStable is the store of term and vote as Raft sees it.
