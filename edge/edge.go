@@ -1,0 +1,166 @@
+// Package edge is a ward station: it joins the ledger, the doors, the line to
+// the city and the interface.
+package edge
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+	"google.golang.org/grpc"
+
+	"wardline/edge/intake"
+	"wardline/edge/ledger"
+	"wardline/sync/api"
+	"wardline/sync/downlink"
+	"wardline/sync/identity"
+	"wardline/sync/record"
+	"wardline/sync/routing"
+	"wardline/sync/sealing"
+	"wardline/sync/uplink"
+	"wardline/sync/view"
+	"wardline/sync/wire"
+)
+
+// Station is a ward station.
+type Station struct {
+	c      Config
+	log    *slog.Logger
+	wall   func() time.Time
+	origin record.Origin
+	ledger *ledger.Ledger
+	door   *intake.Door
+	view   *view.View
+	keys   *sealing.Keyring
+	people *identity.Directory
+	up     *uplink.Sender
+	down   *downlink.Receiver
+	http   net.Listener
+
+	mu     sync.Mutex // guards alarms
+	alarms []string
+}
+
+// maxAlarms bounds what the line's pill lists; the log has all of them.
+const maxAlarms = 20
+
+// New opens the station's files and listeners; it starts nothing.
+func New(c Config, log *slog.Logger) (s *Station, err error) {
+	if err := c.Validate(); err != nil {
+		return nil, err
+	}
+	s = &Station{c: c, wall: time.Now, origin: record.StationOrigin(c.Ward)}
+	s.log = log.With("station", s.origin)
+	if s.people, err = c.directory(); err != nil {
+		return nil, err
+	}
+	o := ledger.Default(c.Dir, s.origin)
+	o.Wall, o.Log = s.wall, s.log
+	if c.ReserveMB > 0 {
+		o.Reserve = c.ReserveMB << 20
+	}
+	if s.ledger, err = ledger.Open(o); err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, s.ledger.Close())
+		}
+	}()
+	if s.keys, err = sealing.OpenKeyring(filepath.Join(c.Dir, "keys", "wrapping.key")); err != nil {
+		return nil, err
+	}
+	for _, cut := range s.ledger.Found().Cuts {
+		s.alarm(fmt.Sprintf("the disk lost entries %d to %d of %s %s", cut.Have+1, cut.Had, cut.Chain.Incarnation, cut.Chain.Lane))
+	}
+	if s.view, err = view.New(s.ledger.DB(), stationLog{s.ledger}, s.log); err != nil {
+		return nil, err
+	}
+	var boot [8]byte
+	_, _ = rand.Read(boot[:]) // crypto/rand.Read never fails
+	b := binary.BigEndian.Uint64(boot[:])
+	s.up = uplink.New(uplink.Config{Connect: s.connect, Boot: b, Wall: s.wall, Log: s.log}, store{s})
+	s.down = downlink.New(downlink.Config{Connect: s.connect, Boot: b, Wall: s.wall, Log: s.log}, sink{s})
+	s.door = intake.New(intake.Config{Origin: s.origin, Ledger: doorLedger{s}, Rules: routing.DefaultRules, Wall: s.wall,
+		Online: func() bool { return s.up.Status().Connected }, Log: s.log})
+	s.http, err = net.Listen("tcp", c.HTTP)
+	return s, err
+}
+
+func (s *Station) connect(try int) (*grpc.ClientConn, error) {
+	return wire.Dial(s.c.Core[try%len(s.c.Core)], nil)
+}
+
+func (s *Station) alarm(text string) {
+	s.log.Error("ALARM: " + text)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, a := range s.alarms {
+		if a == text {
+			return
+		}
+	}
+	if len(s.alarms) < maxAlarms {
+		s.alarms = append(s.alarms, text)
+	}
+}
+
+// HTTPAddr is where the interface listens.
+func (s *Station) HTTPAddr() string { return s.http.Addr().String() }
+
+// Run works until ctx ends. The order of the end: first no more requests, then
+// the line, then the committer, which first answers what it accepted, then the files.
+func (s *Station) Run(ctx context.Context) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	front, stopFront := context.WithCancel(context.Background())
+	back, stopBack := context.WithCancel(context.Background())
+	defer stopFront()
+	defer stopBack()
+	errs := make(chan error, 8)
+	var fg, bg sync.WaitGroup
+	start := func(wg *sync.WaitGroup, name string, f func() error) {
+		wg.Add(1)
+		go func() {
+			defer wg.Done()
+			if err := f(); err != nil {
+				errs <- fmt.Errorf("%s: %w", name, err)
+				cancel()
+			}
+		}()
+	}
+	srv := api.New(api.Config{Backend: backend{s}, Directory: s.people, Sessions: identity.NewSessions(s.wall), Now: s.wall,
+		Metrics: promhttp.Handler(), Log: s.log, Title: "Công an " + wardName(s.c.Ward)})
+	start(&bg, "ledger", func() error { return s.ledger.Run(back) })
+	start(&fg, "uplink", func() error { return s.up.Run(front) })
+	start(&fg, "downlink", func() error { return s.down.Run(front) })
+	start(&fg, "lists", func() error { return s.view.Run(front) })
+	start(&fg, "routing", func() error { return s.routeAlone(front) })
+	start(&fg, "http", func() error { return srv.Serve(front, s.http) })
+	<-ctx.Done()
+	stopFront()
+	fg.Wait()
+	stopBack()
+	bg.Wait()
+	close(errs)
+	all := []error{s.ledger.Close()}
+	for err := range errs {
+		all = append(all, err)
+	}
+	return errors.Join(all...)
+}
+
+func wardName(w record.WardCode) string {
+	if x, ok := routing.Centres().Find(w); ok {
+		return x.Name
+	}
+	return string(w)
+}

@@ -1,0 +1,25 @@
+package intake
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+
+	"wardline/sync/report"
+)
+
+// refuse keeps malformed bytes and then says so: without an acknowledgement an
+// MQTT 3.1.1 client would send the same bytes for ever, with a panic stuck
+// behind them.
+func (d *Door) refuse(src Source, raw []byte, p *report.Problem, done func(Answer, error)) {
+	d.counts.Malformed.Add(1)
+	sum := sha256.Sum256(raw)
+	m := Malformed{Raw: raw, SHA256: hex.EncodeToString(sum[:]), Device: src.Device, Via: src.Via, At: d.wall().UnixMilli(),
+		Field: p.Field, Type: string(p.Type), Detail: p.Detail}
+	d.ledger.Quarantine(m, func(err error) {
+		if err != nil {
+			done(Answer{}, err)
+			return
+		}
+		done(Answer{}, p)
+	})
+}
