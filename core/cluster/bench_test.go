@@ -95,3 +95,28 @@ func benchPropose(b *testing.B, store, at string, callers int) {
 		n.stop()
 	}
 }
+
+// BenchmarkTakeover kills the leader under load, with the default times, until
+// another one leads; the longest of the runs is reported beside the mean.
+func BenchmarkTakeover(b *testing.B) {
+	d := Default()
+	c := newCity(b, 3, func(c *Config) { c.Heartbeat, c.Lease = d.Heartbeat, d.Lease }).start()
+	c.leader()
+	var worst, all time.Duration
+	for b.Loop() {
+		lead := c.leader()
+		stop := load(c.follower(), fmt.Sprintf("load-%d", b.N), 512, 32)
+		began := time.Now()
+		lead.kill()
+		c.leader()
+		took := time.Since(began)
+		all += took
+		worst = max(worst, took)
+		stop()
+		lead.start()
+		<-lead.node.Ready()
+		put(b, lead, Urgent, fmt.Sprintf("back-%d", all))
+	}
+	b.ReportMetric(float64(all.Milliseconds())/float64(b.N), "ms/takeover")
+	b.ReportMetric(float64(worst.Milliseconds()), "ms-worst")
+}

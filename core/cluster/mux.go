@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/hashicorp/raft"
@@ -70,7 +71,13 @@ func (m *mux) serve() error {
 				return nil
 			default:
 			}
-			if ne, ok := errors.AsType[net.Error](err); ok && ne.Timeout() {
+			if passing(err) {
+				t := time.NewTimer(acceptPause)
+				select {
+				case <-t.C:
+				case <-m.closed:
+					t.Stop()
+				}
 				continue
 			}
 			return fmt.Errorf("accept on %s: %w", m.l.Addr(), err)
@@ -81,6 +88,15 @@ func (m *mux) serve() error {
 		}
 		m.wg.Go(func() { m.sort(c) })
 	}
+}
+
+// acceptPause is how long nothing is accepted when the process is out of
+// files; leaving the cluster for that would help nobody.
+const acceptPause = 100 * time.Millisecond
+
+func passing(err error) bool {
+	ne, ok := errors.AsType[net.Error](err)
+	return ok && ne.Timeout() || errors.Is(err, syscall.EMFILE) || errors.Is(err, syscall.ENFILE) || errors.Is(err, syscall.ECONNABORTED)
 }
 
 func (m *mux) add(c net.Conn) bool {
