@@ -1,0 +1,330 @@
+// Package city runs a whole city to try on one machine: three core nodes and
+// one ward station, each a process of its own with real sockets and disks, so
+// that each can be killed; and a line between them that can be cut.
+package city
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"sync"
+	"syscall"
+	"time"
+
+	"wardline/core"
+	"wardline/edge"
+	"wardline/sync/identity"
+	"wardline/sync/record"
+)
+
+// Ward is the ward of the city to try: Phú Mỹ.
+const Ward = record.WardCode("26704")
+
+// Options of a city.
+type Options struct {
+	Dir              string
+	Command, Station string // addresses; port 0 means any
+	Devices          int
+	NoRestart        bool
+	Binary           string // this program
+	Out              io.Writer
+}
+
+// plan is what stays the same when the city is started again: ports, ids,
+// passwords.
+type plan struct {
+	Command  string         `json:"command"`
+	Cores    []core.Config  `json:"cores"`
+	Stations []edge.Config  `json:"stations"`
+	Proxies  []string       `json:"proxies"`
+	Officers []edge.Officer `json:"officers"`
+	Devices  []edge.Device  `json:"devices"`
+}
+
+// City is a running one.
+type City struct {
+	o       Options
+	log     *slog.Logger
+	plan    plan
+	proxies []*proxy
+	kids    []*child
+
+	mu sync.Mutex // guards what changes in city.json
+}
+
+// child is one process of the city.
+type child struct {
+	name string
+	args []string
+	dir  string
+
+	mu      sync.Mutex // guards below
+	cmd     *exec.Cmd
+	stopped bool
+	wake    chan struct{}
+}
+
+// New makes or reads the plan; it starts nothing.
+func New(o Options) (*City, error) {
+	if o.Dir == "" {
+		return nil, errors.New("city: --data is needed: a directory to keep the city in")
+	}
+	dir, err := filepath.Abs(o.Dir)
+	if err != nil {
+		return nil, err
+	}
+	o.Dir = dir
+	if err := os.MkdirAll(filepath.Join(o.Dir, "conf"), 0o700); err != nil {
+		return nil, err
+	}
+	c := &City{o: o, log: slog.New(slog.NewTextHandler(o.Out, nil))}
+	raw, err := os.ReadFile(c.path("conf/plan.json"))
+	switch {
+	case err == nil:
+		if err := json.Unmarshal(raw, &c.plan); err != nil {
+			return nil, fmt.Errorf("city: %s: %w", c.path("conf/plan.json"), err)
+		}
+	case errors.Is(err, os.ErrNotExist):
+		if err := c.draw(); err != nil {
+			return nil, err
+		}
+	default:
+		return nil, err
+	}
+	return c, nil
+}
+
+func (c *City) path(name string) string { return filepath.Join(c.o.Dir, name) }
+
+// free gives an address whose port is free now; a wanted one that is taken is
+// replaced.
+func free(want string) (string, error) {
+	l, err := net.Listen("tcp", want)
+	if err != nil {
+		if l, err = net.Listen("tcp", "127.0.0.1:0"); err != nil {
+			return "", err
+		}
+	}
+	defer func() { _ = l.Close() }() // only its port was wanted
+	return l.Addr().String(), nil
+}
+
+func (c *City) draw() error {
+	var errs []error
+	addr := func(want string) string {
+		a, err := free(want)
+		errs = append(errs, err)
+		return a
+	}
+	const anyPort = "127.0.0.1:0"
+	p := &c.plan
+	p.Command = addr(c.o.Command)
+	unit := record.WardUnit(Ward)
+	for _, o := range []edge.Officer{{User: "ward", Role: identity.WardOfficer, Unit: unit}, {User: "department", Role: identity.DepartmentOfficer, Unit: "PC07"},
+		{User: "command", Role: identity.CommandOfficer, Unit: record.Command}, {User: "supervisor", Role: identity.Supervisor, Unit: record.Command},
+		{User: "administrator", Role: identity.Administrator, Unit: record.Command}, {User: "auditor", Role: identity.Auditor, Unit: record.Command}} {
+		o.Password = identity.NewSecret()
+		p.Officers = append(p.Officers, o)
+	}
+	for i := range c.o.Devices {
+		p.Devices = append(p.Devices, edge.Device{ID: fmt.Sprintf("app-%d", i+1), Password: identity.NewSecret(), Ward: Ward, Kind: "app"})
+	}
+	var peers []core.Peer
+	for i := range 3 {
+		id := fmt.Sprintf("core-%d", i+1)
+		n := core.Config{ID: id, Dir: c.path(id), HTTP: addr(anyPort), Raft: addr(anyPort), Sync: addr(anyPort), CityKey: c.path("conf/city.key")}
+		for _, o := range p.Officers {
+			n.Officers = append(n.Officers, core.Officer(o))
+		}
+		for _, d := range p.Devices {
+			n.Devices = append(n.Devices, core.Device(d))
+		}
+		peers = append(peers, core.Peer{ID: id, Raft: n.Raft})
+		p.Cores = append(p.Cores, n)
+		p.Proxies = append(p.Proxies, addr(anyPort))
+	}
+	for i := range p.Cores {
+		p.Cores[i].Peers = peers
+	}
+	p.Stations = append(p.Stations, edge.Config{Ward: Ward, Dir: c.path("ward-" + string(Ward)), HTTP: addr(c.o.Station), Core: p.Proxies,
+		Officers: p.Officers, Devices: p.Devices})
+	if err := errors.Join(errs...); err != nil {
+		return err
+	}
+	return writeJSON(c.path("conf/plan.json"), p)
+}
+
+// writeJSON writes a file by rename, readable by its owner alone: passwords
+// stand in it.
+func writeJSON(path string, v any) error {
+	b, err := json.MarshalIndent(v, "", "  ")
+	if err != nil {
+		return err
+	}
+	if err := os.WriteFile(path+".new", append(b, '\n'), 0o600); err != nil {
+		return err
+	}
+	return os.Rename(path+".new", path)
+}
+
+// Run starts everything and keeps it up until ctx ends.
+func (c *City) Run(ctx context.Context) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	command, err := net.Listen("tcp", c.plan.Command)
+	if err != nil {
+		return fmt.Errorf("city: %w; is another city running on %s?", err, c.o.Dir)
+	}
+	var nodes []string
+	for i, n := range c.plan.Cores {
+		p, err := newProxy(c.plan.Proxies[i], func() string { return n.Sync })
+		if err != nil {
+			return err
+		}
+		c.proxies = append(c.proxies, p)
+		nodes = append(nodes, n.HTTP)
+		if err := c.add(n.ID, "core", n); err != nil {
+			return err
+		}
+	}
+	for _, s := range c.plan.Stations {
+		if err := c.add("ward-"+string(s.Ward), "edge", s); err != nil {
+			return err
+		}
+	}
+	var wg sync.WaitGroup
+	fail := make(chan error, 2)
+	for _, k := range c.kids {
+		wg.Add(1)
+		go func() { defer wg.Done(); c.keep(ctx, k) }()
+	}
+	wg.Add(2)
+	go func() { defer wg.Done(); fail <- newFront(nodes, c.log).serve(ctx, command) }()
+	go func() { defer wg.Done(); fail <- c.control(ctx) }()
+	err = c.ready(ctx)
+	if err == nil {
+		if err = c.publish(); err == nil {
+			c.hello()
+			select {
+			case <-ctx.Done():
+			case err = <-fail:
+			}
+		}
+	}
+	cancel()
+	wg.Wait()
+	for _, p := range c.proxies {
+		_ = p.l.Close() // everything has ended
+	}
+	return err
+}
+
+func (c *City) add(name, role string, conf any) error {
+	file := c.path("conf/" + name + ".json")
+	if err := writeJSON(file, conf); err != nil {
+		return err
+	}
+	c.kids = append(c.kids, &child{name: name, args: []string{role, "--config", file}, dir: c.o.Dir, wake: make(chan struct{}, 1)})
+	return nil
+}
+
+// restartAfter is how long a dead child stays dead.
+const restartAfter = time.Second
+
+// keep runs a child and starts it again when it dies.
+func (c *City) keep(ctx context.Context, k *child) {
+	for ctx.Err() == nil {
+		k.mu.Lock()
+		stopped := k.stopped
+		k.mu.Unlock()
+		if !stopped {
+			if err := c.once(ctx, k); err != nil && ctx.Err() == nil {
+				c.log.Warn("a process of the city ended", "name", k.name, "err", err)
+			}
+		}
+		k.mu.Lock()
+		stopped = k.stopped || c.o.NoRestart
+		k.mu.Unlock()
+		wait := make(<-chan time.Time)
+		if !stopped {
+			wait = time.After(restartAfter)
+		}
+		select {
+		case <-ctx.Done():
+		case <-wait:
+		case <-k.wake:
+		}
+	}
+}
+
+func (c *City) once(ctx context.Context, k *child) error {
+	out, err := os.OpenFile(filepath.Join(k.dir, k.name+".log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = out.Close() }() // the child has its own
+	cmd := exec.Command(c.o.Binary, k.args...)
+	cmd.Stdout, cmd.Stderr = out, out
+	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	if err := cmd.Start(); err != nil {
+		return err
+	}
+	k.mu.Lock()
+	k.cmd = cmd
+	k.mu.Unlock()
+	done := make(chan error, 1)
+	go func() { done <- cmd.Wait() }()
+	if err := c.publishIfReady(); err != nil {
+		c.log.Error("city.json", "err", err)
+	}
+	select {
+	case err := <-done:
+		return err
+	case <-ctx.Done():
+	}
+	_ = cmd.Process.Signal(syscall.SIGTERM) // it may have ended by itself
+	select {
+	case err := <-done:
+		return err
+	case <-time.After(15 * time.Second):
+		_ = cmd.Process.Kill() // it had its time
+		return <-done
+	}
+}
+
+// ready waits until every part answers.
+func (c *City) ready(ctx context.Context) error {
+	client := &http.Client{Timeout: 3 * time.Second}
+	ask := func(url string) bool {
+		r, err := client.Get(url)
+		if err != nil {
+			return false
+		}
+		return r.Body.Close() == nil && r.StatusCode == 200
+	}
+	urls := []string{"http://" + c.plan.Command + "/readyz"}
+	for _, n := range c.plan.Cores {
+		urls = append(urls, "http://"+n.HTTP+"/readyz")
+	}
+	for _, s := range c.plan.Stations {
+		urls = append(urls, "http://"+s.HTTP+"/readyz")
+	}
+	for _, u := range urls {
+		for !ask(u) {
+			select {
+			case <-ctx.Done():
+				return ctx.Err()
+			case <-time.After(100 * time.Millisecond):
+			}
+		}
+	}
+	return nil
+}

@@ -1,0 +1,98 @@
+package city
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"os"
+	"path/filepath"
+	"syscall"
+	"time"
+)
+
+// control answers the commands of `wardline city --cut` and the like, on a
+// socket in the city's directory.
+func (c *City) control(ctx context.Context) error {
+	path := c.path("control.sock")
+	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return err
+	}
+	l, err := net.Listen("unix", path)
+	if err != nil {
+		return err
+	}
+	mux := http.NewServeMux()
+	mux.HandleFunc("POST /cut", func(w http.ResponseWriter, r *http.Request) { c.cut(w, Cut(r.FormValue("mode"))) })
+	mux.HandleFunc("POST /stop", func(w http.ResponseWriter, r *http.Request) { c.command(w, r.FormValue("name"), true) })
+	mux.HandleFunc("POST /start", func(w http.ResponseWriter, r *http.Request) { c.command(w, r.FormValue("name"), false) })
+	srv := &http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second}
+	done := make(chan error, 1)
+	go func() { done <- srv.Serve(l) }()
+	select {
+	case err := <-done:
+		return err
+	case <-ctx.Done():
+		_ = srv.Close() // everything ends now
+		<-done
+		return nil
+	}
+}
+
+func (c *City) cut(w http.ResponseWriter, mode Cut) {
+	switch mode {
+	case CutNone, CutRefuse, CutBlackhole, CutUp, CutDown:
+	default:
+		http.Error(w, fmt.Sprintf("--cut=%s: one of refuse, blackhole, up, down", mode), 400)
+		return
+	}
+	for _, p := range c.proxies {
+		p.set(mode)
+	}
+	c.log.Info("the line was changed", "cut", string(mode))
+}
+
+func (c *City) command(w http.ResponseWriter, name string, stop bool) {
+	for _, k := range c.kids {
+		if k.name != name {
+			continue
+		}
+		k.mu.Lock()
+		k.stopped = stop
+		cmd := k.cmd
+		k.mu.Unlock()
+		if stop && cmd != nil {
+			_ = cmd.Process.Signal(syscall.SIGTERM) // it may have ended by itself
+		}
+		select {
+		case k.wake <- struct{}{}:
+		default:
+		}
+		return
+	}
+	http.Error(w, fmt.Sprintf("no process is called %q; see city.json", name), 404)
+}
+
+// Control sends a command to the city that runs in dir.
+func Control(dir, command string, args url.Values) error {
+	sock := filepath.Join(dir, "control.sock")
+	client := &http.Client{Timeout: 10 * time.Second, Transport: &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+		var d net.Dialer
+		return d.DialContext(ctx, "unix", sock)
+	}}}
+	r, err := client.PostForm("http://city/"+command, args)
+	if err != nil {
+		return fmt.Errorf("no city runs in %s: %w", dir, err)
+	}
+	b, err := io.ReadAll(io.LimitReader(r.Body, 4096))
+	if err := errors.Join(err, r.Body.Close()); err != nil {
+		return err
+	}
+	if r.StatusCode != 200 {
+		return fmt.Errorf("city: %s", b)
+	}
+	return nil
+}

@@ -1,0 +1,102 @@
+package city
+
+import (
+	"fmt"
+	"os"
+	"strings"
+)
+
+type coreJSON struct {
+	ID   string `json:"id"`
+	URL  string `json:"url"`
+	Raft string `json:"raft"`
+	Sync string `json:"sync"`
+	PID  int    `json:"pid"`
+}
+
+type stationJSON struct {
+	ID   string `json:"id"`
+	Ward string `json:"ward"`
+	URL  string `json:"url"`
+	PID  int    `json:"pid"`
+}
+
+type officerJSON struct {
+	User     string `json:"user"`
+	Password string `json:"password"`
+	Role     string `json:"role"`
+	Unit     string `json:"unit"`
+}
+
+type deviceJSON struct {
+	ID       string `json:"id"`
+	Password string `json:"password"`
+	Ward     string `json:"ward"`
+	Kind     string `json:"kind"`
+}
+
+type fileJSON struct {
+	Command struct {
+		URL string `json:"url"`
+	} `json:"command"`
+	Core     []coreJSON    `json:"core"`
+	Stations []stationJSON `json:"stations"`
+	Officers []officerJSON `json:"officers"`
+	Devices  []deviceJSON  `json:"devices"`
+}
+
+func (c *City) pid(name string) int {
+	for _, k := range c.kids {
+		k.mu.Lock()
+		cmd := k.cmd
+		k.mu.Unlock()
+		if k.name == name && cmd != nil {
+			return cmd.Process.Pid
+		}
+	}
+	return 0
+}
+
+// publish writes city.json.
+func (c *City) publish() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	var f fileJSON
+	f.Command.URL = "http://" + c.plan.Command
+	for _, n := range c.plan.Cores {
+		f.Core = append(f.Core, coreJSON{n.ID, "http://" + n.HTTP, n.Raft, n.Sync, c.pid(n.ID)})
+	}
+	for _, s := range c.plan.Stations {
+		id := "ward-" + string(s.Ward)
+		f.Stations = append(f.Stations, stationJSON{id, string(s.Ward), "http://" + s.HTTP, c.pid(id)})
+	}
+	for _, o := range c.plan.Officers {
+		f.Officers = append(f.Officers, officerJSON{o.User, o.Password, string(o.Role), string(o.Unit)})
+	}
+	for _, d := range c.plan.Devices {
+		f.Devices = append(f.Devices, deviceJSON{d.ID, d.Password, string(d.Ward), d.Kind})
+	}
+	return writeJSON(c.path("city.json"), f)
+}
+
+// publishIfReady writes city.json anew once it was written at all.
+func (c *City) publishIfReady() error {
+	if _, err := os.Stat(c.path("city.json")); err != nil {
+		return nil
+	}
+	return c.publish()
+}
+
+// hello says what to open and how to send a report.
+func (c *City) hello() {
+	s := c.plan.Stations[0]
+	var b strings.Builder
+	fmt.Fprintf(&b, "\nThe city stands. Open:\n  ward desk       http://%s   user %s, password %s\n", s.HTTP, c.plan.Officers[0].User, c.plan.Officers[0].Password)
+	fmt.Fprintf(&b, "  command centre  http://%s   user %s, password %s\n", c.plan.Command, c.plan.Officers[2].User, c.plan.Officers[2].Password)
+	if len(c.plan.Devices) > 0 {
+		d := c.plan.Devices[0]
+		fmt.Fprintf(&b, "Send a report:\n  curl -u %s:%s http://%s/api/v1/reports -d '{\"id\":\"'$(cat /proc/sys/kernel/random/uuid)'\",\"category\":\"fire\",\"text\":\"cháy nhà\"}'\n", d.ID, d.Password, s.HTTP)
+	}
+	fmt.Fprintf(&b, "Cut and heal the line:\n  %[1]s city --data %[2]s --cut=blackhole\n  %[1]s city --data %[2]s --heal\nEverything else stands in %[2]s/city.json\n\n", c.o.Binary, c.o.Dir)
+	_, _ = c.o.Out.Write([]byte(b.String())) // whoever does not read it has city.json
+}

@@ -1,0 +1,114 @@
+package city
+
+import (
+	"io"
+	"net"
+	"sync"
+)
+
+// Cut is how a line is broken.
+type Cut string
+
+// The ways to break a line.
+const (
+	CutNone      Cut = ""
+	CutRefuse    Cut = "refuse"    // connections end and new ones are refused
+	CutBlackhole Cut = "blackhole" // everything vanishes, nothing refuses
+	CutUp        Cut = "up"        // what goes up vanishes
+	CutDown      Cut = "down"      // what goes down vanishes
+)
+
+// proxy stands between a station and one core node.
+type proxy struct {
+	l      net.Listener
+	target func() string
+
+	mu    sync.Mutex // guards below
+	mode  Cut
+	conns map[net.Conn]bool
+}
+
+func newProxy(addr string, target func() string) (*proxy, error) {
+	l, err := net.Listen("tcp", addr)
+	if err != nil {
+		return nil, err
+	}
+	p := &proxy{l: l, target: target, conns: map[net.Conn]bool{}}
+	go p.accept()
+	return p, nil
+}
+
+func (p *proxy) set(mode Cut) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.mode = mode
+	// Connections of before are ended: after a black hole their bytes have a hole.
+	if mode == CutRefuse || mode == CutNone {
+		for c := range p.conns {
+			_ = c.Close() // that is what the cut is
+		}
+	}
+}
+
+func (p *proxy) now() Cut {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.mode
+}
+
+func (p *proxy) track(c net.Conn, on bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if on {
+		p.conns[c] = true
+	} else {
+		delete(p.conns, c)
+	}
+}
+
+func (p *proxy) accept() {
+	for {
+		c, err := p.l.Accept()
+		if err != nil {
+			return
+		}
+		if p.now() == CutRefuse {
+			_ = c.Close() // that is what the cut is
+			continue
+		}
+		go p.serve(c)
+	}
+}
+
+func (p *proxy) serve(c net.Conn) {
+	defer func() { _ = c.Close() }() // both ends are gone
+	p.track(c, true)
+	defer p.track(c, false)
+	d, err := net.Dial("tcp", p.target())
+	if err != nil {
+		return
+	}
+	defer func() { _ = d.Close() }() // both ends are gone
+	p.track(d, true)
+	defer p.track(d, false)
+	done := make(chan struct{}, 2)
+	go func() { p.pass(d, c, CutUp); done <- struct{}{} }()
+	go func() { p.pass(c, d, CutDown); done <- struct{}{} }()
+	<-done
+}
+
+// pass copies one direction; while it is cut the bytes are read and dropped.
+func (p *proxy) pass(to io.Writer, from io.Reader, way Cut) {
+	buf := make([]byte, 32<<10)
+	for {
+		n, err := from.Read(buf)
+		if m := p.now(); m != CutBlackhole && m != way && n > 0 {
+			if _, werr := to.Write(buf[:n]); werr != nil {
+				return
+			}
+		}
+		if err != nil {
+			return
+		}
+	}
+}
