@@ -228,7 +228,10 @@ func (b backend) Entries(ctx context.Context, after uint64, limit int) ([]api.En
 	return out, err
 }
 
-func (b backend) Digest(context.Context) (api.Digest, error) {
+func (b backend) Digest(ctx context.Context) (api.Digest, error) {
+	if err := b.read(ctx); err != nil {
+		return api.Digest{}, err
+	}
 	d, err := b.n.machine.Digest()
 	if err != nil {
 		return api.Digest{}, fmt.Errorf("core: digest: %w", err)
