@@ -1,0 +1,239 @@
+package ledger
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"io"
+	"math/rand"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"wardline/sync/record"
+)
+
+// TestMain lets the test binary be its own victim: with VICTIM set it appends
+// and says each acknowledged id until it is killed.
+func TestMain(m *testing.M) {
+	if dir := os.Getenv("WARDLINE_VICTIM"); dir != "" {
+		victim(dir)
+		return
+	}
+	os.Exit(m.Run())
+}
+
+func victim(dir string) {
+	o := Default(dir, origin)
+	o.Log, o.Ballast = quiet(), 1<<20
+	l, err := Open(o)
+	if err != nil {
+		fmt.Println("error", err)
+		os.Exit(1)
+	}
+	go func() { _ = l.Run(context.Background()) }()
+	slots := make(chan struct{}, 64)
+	from, _ := strconv.Atoi(os.Getenv("WARDLINE_FROM"))
+	said := make(chan int, 1024)
+	go func() {
+		for i := range said {
+			fmt.Println("ack", i)
+		}
+	}()
+	for i := from; ; i++ {
+		slots <- struct{}{}
+		lane := record.Urgent
+		if i%3 == 0 {
+			lane = record.Routine
+		}
+		l.Submit(Append{Lane: lane, Body: reportBody(l, reportID(i)), Once: &Once{ID: reportID(i), Fingerprint: record.Hash{1}}}, func(_ Result, err error) {
+			if err == nil {
+				said <- i
+			}
+			<-slots
+		})
+	}
+}
+
+func TestLedger_KilledAtRandom_EveryAcknowledgedEntryIsThere(t *testing.T) {
+	rounds := 10
+	if os.Getenv("WARDLINE_LONG") != "" {
+		rounds = 200
+	}
+	dir := t.TempDir()
+	r := rand.New(rand.NewSource(time.Now().UnixNano()))
+	acked := map[int]bool{}
+	next := 0
+	for round := range rounds {
+		cmd := exec.Command(os.Args[0])
+		cmd.Env = append(os.Environ(), "WARDLINE_VICTIM="+dir, fmt.Sprintf("WARDLINE_FROM=%d", next))
+		out, err := cmd.StdoutPipe()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		s := bufio.NewScanner(out)
+		die := 1 + r.Intn(2000)
+		seen := 0
+		for s.Scan() {
+			var n int
+			if _, err := fmt.Sscanf(s.Text(), "ack %d", &n); err != nil {
+				t.Fatalf("round %d: %s", round, s.Text())
+			}
+			acked[n] = true
+			next = max(next, n+1)
+			if seen++; seen == die {
+				if err := cmd.Process.Kill(); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+		_ = cmd.Wait() // it was killed
+		next += 100    // those under way when it died
+	}
+	l := mustOpen(t, dir)
+	checkChains(t, l.Ledger)
+	if cuts := l.Found().Cuts; len(cuts) != 0 {
+		t.Fatalf("a cut tail was named: %+v", cuts)
+	}
+	for n := range acked {
+		if _, ok, err := l.Once(reportID(n)); err != nil || !ok {
+			t.Fatalf("acknowledged report %d is not there: %v", n, err)
+		}
+	}
+	t.Logf("%d kills, %d acknowledged", rounds, len(acked))
+}
+
+// TestLedger_FullDisk fills a small real file system.
+func TestLedger_FullDisk_UrgentStillGoesIn_AndItOpensAgain(t *testing.T) {
+	dir := smallDisk(t, 256)
+	sizes := func(o *Options) { o.Reserve, o.Floor, o.Ballast = 96<<20, 48<<20, 24<<20 }
+	l := mustOpen(t, filepath.Join(dir, "l"), sizes)
+	mustSubmit(t, l.Ledger, record.Routine, reportID(0))
+	fill := func(leave int64) {
+		t.Helper()
+		free, err := freeSpace(dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if free <= leave {
+			return
+		}
+		f, err := os.CreateTemp(dir, "fill")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := unix.Fallocate(int(f.Fd()), 0, 0, free-leave); err != nil {
+			t.Fatal(err)
+		}
+		if err := f.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	fill(70 << 20)
+	n := 1
+	refused := func() bool {
+		_, err := submit(l.Ledger, record.Routine, reportID(n), record.Hash{1})
+		n++
+		return err != nil
+	}
+	end := time.Now().Add(30 * time.Second)
+	for !refused() {
+		if time.Now().After(end) {
+			t.Fatal("routine is still taken on a full disk")
+		}
+	}
+	for range 200 {
+		n++
+		mustSubmit(t, l.Ledger, record.Urgent, reportID(n))
+	}
+	l.stop()
+	fill(20 << 20)
+	l = mustOpen(t, filepath.Join(dir, "l"), sizes)
+	if _, ok, err := l.Once(reportID(n)); err != nil || !ok {
+		t.Fatal("an urgent report is not there after the full disk was opened again", err)
+	}
+	checkChains(t, l.Ledger)
+}
+
+// smallDisk mounts an ext4 image of some MiB.
+func smallDisk(t *testing.T, mb int64) string {
+	t.Helper()
+	img := filepath.Join(t.TempDir(), "disk.img")
+	f, err := os.Create(img)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := f.Truncate(mb << 20); err != nil {
+		t.Fatal(err)
+	}
+	if err := f.Close(); err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	for _, args := range [][]string{{"mkfs.ext4", "-q", "-F", img}, {"mount", "-o", "loop", img, dir}} {
+		if out, err := exec.Command(args[0], args[1:]...).CombinedOutput(); err != nil {
+			t.Skipf("loop mounts are not possible here: %s: %v\n%s", args[0], err, out)
+		}
+	}
+	t.Cleanup(func() {
+		if out, err := exec.Command("umount", "-l", dir).CombinedOutput(); err != nil {
+			t.Errorf("umount: %v %s", err, out)
+		}
+	})
+	return dir
+}
+
+// A bit that flips in the memtable's file makes Badger drop what stands behind
+// it without a word; the side file names the cut.
+func TestLedger_FlippedBitInTheMemtable_IsNamed(t *testing.T) {
+	dir := t.TempDir()
+	l := mustOpen(t, dir)
+	for i := range 300 {
+		mustSubmit(t, l.Ledger, record.Urgent, reportID(i))
+	}
+	if err := l.writeHeads(); err != nil {
+		t.Fatal(err)
+	}
+	image := filepath.Join(t.TempDir(), "d") // as the disk stood, without a clean end
+	if err := os.CopyFS(image, os.DirFS(dir)); err != nil {
+		t.Fatal(err)
+	}
+	l.stop()
+	mems, err := filepath.Glob(filepath.Join(image, "ledger", "*.mem"))
+	if err != nil || len(mems) == 0 {
+		t.Fatal("no memtable file", err)
+	}
+	f, err := os.OpenFile(mems[0], os.O_RDWR, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var b [1]byte
+	if _, err := f.ReadAt(b[:], 40_000); err != nil && err != io.EOF {
+		t.Fatal(err)
+	}
+	b[0] ^= 4
+	if _, err := f.WriteAt(b[:], 40_000); err != nil {
+		t.Fatal(err)
+	}
+	if err := f.Close(); err != nil {
+		t.Fatal(err)
+	}
+	l = mustOpen(t, image)
+	cuts := l.Found().Cuts
+	if len(cuts) != 1 || cuts[0].Had != 300 || cuts[0].Have >= 300 {
+		t.Fatalf("the cut was not named: %+v", cuts)
+	}
+	checkChains(t, l.Ledger)
+	r := mustSubmit(t, l.Ledger, record.Urgent, reportID(1000))
+	if r.Link.Pred.Seq != cuts[0].Have {
+		t.Fatalf("the new incarnation names %d as last, the disk has %d", r.Link.Pred.Seq, cuts[0].Have)
+	}
+}
