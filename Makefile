@@ -1,6 +1,8 @@
 # Wardline. `make help` lists what there is.
 SHELL := /bin/bash
 GO ?= go
+FUZZTIME ?= 30s
+DATA ?= data
 export CGO_ENABLED ?= 1
 
 .PHONY: help
@@ -11,16 +13,42 @@ help: ## list the targets
 build: ## the binary, as ./wardline
 	$(GO) build -trimpath -o wardline .
 
+.PHONY: run
+run: build ## a whole city to try, in DATA (default ./data); ctrl-C ends it
+	./wardline city --data $(DATA)
+
+.PHONY: setup
+setup: ## install what the tests need (Debian)
+	@./deploy/setup.sh
+
 .PHONY: test
-test: build ## everything that must hold, with the race detector
+test: setup build ## everything that must hold, with the race detector
 	$(GO) vet ./...
 	$(GO) test -race -timeout 14m ./...
 
 .PHONY: race
-race: ## all Go tests under the race detector, uncached
-	$(GO) test -race -count=1 ./...
+race: setup ## all Go tests under the race detector, uncached
+	$(GO) test -race -count=1 -timeout 20m ./...
 
 .PHONY: lint
 lint: ## vet and formatting
 	$(GO) vet ./...
 	@out=$$(gofmt -l .); if [ -n "$$out" ]; then echo "not formatted: $$out"; exit 1; fi
+
+.PHONY: fuzz
+fuzz: ## every fuzz target for FUZZTIME (default 30s)
+	@set -e; for p in $$($(GO) list ./...); do \
+	  for f in $$($(GO) test -list '^Fuzz' $$p | grep '^Fuzz' || true); do \
+	    echo "$$p $$f"; $(GO) test -run '^$$' -fuzz "^$$f$$" -fuzztime $(FUZZTIME) $$p; done; done
+
+.PHONY: bench
+bench: ## benchmarks of the parts
+	$(GO) test -run '^$$' -bench . -benchmem ./sync/... ./edge/... ./core/...
+
+.PHONY: drill
+drill: setup ## the long forms of the tests: hundreds of kills, more seeds
+	WARDLINE_LONG=1 $(GO) test -count=1 -timeout 60m ./edge/ledger ./core/... ./sync/... ./deploy/city
+
+.PHONY: generate
+generate: setup ## make generated code anew (needs protoc)
+	./sync/wire/generate.sh

@@ -238,11 +238,12 @@ func TestCity_CutLeaderKilledStationKilled_EveryAcknowledgedReportOnce(t *testin
 	more(50)
 	for _, name := range []string{"ward-26704", "core-1", "core-2", "core-3"} {
 		raw, err := os.ReadFile(filepath.Join(w.dir, "city.json"))
-		if err != nil || json.Unmarshal(raw, &w.file) != nil {
+		var now fileJSON
+		if err != nil || json.Unmarshal(raw, &now) != nil {
 			t.Fatal(err)
 		}
-		pid := w.file.Stations[0].PID
-		for _, c := range w.file.Core {
+		pid := now.Stations[0].PID
+		for _, c := range now.Core {
 			if c.ID == name {
 				pid = c.PID
 			}
