@@ -212,7 +212,11 @@ func (b backend) Line() api.Line {
 
 func (b backend) Stations(context.Context) ([]api.Station, error) {
 	line := b.Line()
-	return []api.Station{{ID: string(b.s.origin), Ward: b.s.c.Ward, Name: wardName(b.s.c.Ward), Connected: line.State == "connected", Line: &line}}, nil
+	var devices []api.DeviceState
+	for _, p := range b.s.panels {
+		devices = append(devices, p.device())
+	}
+	return []api.Station{{Devices: devices, ID: string(b.s.origin), Ward: b.s.c.Ward, Name: wardName(b.s.c.Ward), Connected: line.State == "connected", Line: &line}}, nil
 }
 
 func (b backend) Units(context.Context) ([]api.Unit, error) { return api.AllUnits(), nil }

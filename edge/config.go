@@ -18,6 +18,8 @@ type Config struct {
 	Core     []string  `json:"core" yaml:"core"`
 	Officers []Officer `json:"officers" yaml:"officers"`
 	Devices  []Device  `json:"devices" yaml:"devices"`
+	// Panels are the alarm lines.
+	Panels []Panel `json:"panels,omitempty" yaml:"panels"`
 	// ReserveMB is the free space, in MiB, below which routine reports are
 	// refused; 0 takes the default.
 	ReserveMB int64 `json:"reserve_mb" yaml:"reserve_mb"`
@@ -53,6 +55,14 @@ func (c *Config) Validate() error {
 	}
 	if len(c.Core) == 0 {
 		errs = append(errs, errors.New("core is empty; list the sync addresses of the core nodes"))
+	}
+	for i, p := range c.Panels {
+		if p.Device == "" || p.Port == "" {
+			errs = append(errs, fmt.Errorf("panels[%d] needs device and port", i))
+		}
+		if _, err := p.profile(); err != nil {
+			errs = append(errs, fmt.Errorf("panels[%d]: %w", i, err))
+		}
 	}
 	return errors.Join(errs...)
 }

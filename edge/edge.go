@@ -44,6 +44,7 @@ type Station struct {
 	up     *uplink.Sender
 	down   *downlink.Receiver
 	http   net.Listener
+	panels []*panelLine
 
 	mu     sync.Mutex // guards alarms
 	alarms []string
@@ -91,6 +92,13 @@ func New(c Config, log *slog.Logger) (s *Station, err error) {
 	s.down = downlink.New(downlink.Config{Connect: s.connect, Boot: b, Wall: s.wall, Log: s.log}, sink{s})
 	s.door = intake.New(intake.Config{Origin: s.origin, Ledger: doorLedger{s}, Rules: routing.DefaultRules, Wall: s.wall,
 		Online: func() bool { return s.up.Status().Connected }, Log: s.log})
+	for _, p := range c.Panels {
+		l, err := s.newPanel(p)
+		if err != nil {
+			return nil, err
+		}
+		s.panels = append(s.panels, l)
+	}
 	s.http, err = net.Listen("tcp", c.HTTP)
 	return s, err
 }
@@ -125,7 +133,7 @@ func (s *Station) Run(ctx context.Context) error {
 	back, stopBack := context.WithCancel(context.Background())
 	defer stopFront()
 	defer stopBack()
-	errs := make(chan error, 8)
+	errs := make(chan error, 8+len(s.panels))
 	var fg, bg sync.WaitGroup
 	start := func(wg *sync.WaitGroup, name string, f func() error) {
 		wg.Add(1)
@@ -144,6 +152,9 @@ func (s *Station) Run(ctx context.Context) error {
 	start(&fg, "downlink", func() error { return s.down.Run(front) })
 	start(&fg, "lists", func() error { return s.view.Run(front) })
 	start(&fg, "routing", func() error { return s.routeAlone(front) })
+	for _, p := range s.panels {
+		start(&fg, "alarm line "+p.c.Device, func() error { return p.run(front) })
+	}
 	start(&fg, "http", func() error { return srv.Serve(front, s.http) })
 	<-ctx.Done()
 	stopFront()

@@ -21,6 +21,7 @@ import (
 
 	"wardline/core"
 	"wardline/edge"
+	"wardline/hardware/panel"
 	"wardline/sync/identity"
 	"wardline/sync/record"
 )
@@ -104,6 +105,9 @@ func New(o Options) (*City, error) {
 
 func (c *City) path(name string) string { return filepath.Join(c.o.Dir, name) }
 
+// scriptPort is the end of a panel's line that a script plays the panel on.
+func (c *City) scriptPort(device string) string { return c.path("panels/" + device) }
+
 // free gives an address whose port is free now; a wanted one that is taken is
 // replaced.
 func free(want string) (string, error) {
@@ -155,7 +159,9 @@ func (c *City) draw() error {
 		p.Cores[i].Peers = peers
 	}
 	p.Stations = append(p.Stations, edge.Config{Ward: Ward, Dir: c.path("ward-" + string(Ward)), HTTP: addr(c.o.Station), Core: p.Proxies,
-		Officers: p.Officers, Devices: p.Devices})
+		Officers: p.Officers, Devices: p.Devices, Panels: []edge.Panel{
+			{Device: "panel-1", Protocol: panel.SurGard, Port: c.path("lines/panel-1")},
+			{Device: "button-1", Protocol: panel.Button, Port: c.path("lines/button-1")}}})
 	if err := errors.Join(errs...); err != nil {
 		return err
 	}
@@ -196,6 +202,13 @@ func (c *City) Run(ctx context.Context) error {
 		}
 	}
 	for _, s := range c.plan.Stations {
+		for _, p := range s.Panels {
+			w, err := newWires(p.Port, c.scriptPort(p.Device))
+			if err != nil {
+				return err
+			}
+			go closeLater(ctx, w)
+		}
 		if err := c.add("ward-"+string(s.Ward), "edge", s); err != nil {
 			return err
 		}

@@ -14,11 +14,18 @@ type coreJSON struct {
 	PID  int    `json:"pid"`
 }
 
+type panelJSON struct {
+	Device   string `json:"device"`
+	Protocol string `json:"protocol"`
+	Port     string `json:"port"`
+}
+
 type stationJSON struct {
-	ID   string `json:"id"`
-	Ward string `json:"ward"`
-	URL  string `json:"url"`
-	PID  int    `json:"pid"`
+	ID     string      `json:"id"`
+	Ward   string      `json:"ward"`
+	URL    string      `json:"url"`
+	PID    int         `json:"pid"`
+	Panels []panelJSON `json:"panels"`
 }
 
 type officerJSON struct {
@@ -68,7 +75,11 @@ func (c *City) publish() error {
 	}
 	for _, s := range c.plan.Stations {
 		id := "ward-" + string(s.Ward)
-		f.Stations = append(f.Stations, stationJSON{id, string(s.Ward), "http://" + s.HTTP, c.pid(id)})
+		st := stationJSON{id, string(s.Ward), "http://" + s.HTTP, c.pid(id), nil}
+		for _, p := range s.Panels {
+			st.Panels = append(st.Panels, panelJSON{p.Device, string(p.Protocol), c.scriptPort(p.Device)})
+		}
+		f.Stations = append(f.Stations, st)
 	}
 	for _, o := range c.plan.Officers {
 		f.Officers = append(f.Officers, officerJSON{o.User, o.Password, string(o.Role), string(o.Unit)})
@@ -97,6 +108,7 @@ func (c *City) hello() {
 		d := c.plan.Devices[0]
 		fmt.Fprintf(&b, "Send a report:\n  curl -u %s:%s http://%s/api/v1/reports -d '{\"id\":\"'$(cat /proc/sys/kernel/random/uuid)'\",\"category\":\"fire\",\"text\":\"cháy nhà\"}'\n", d.ID, d.Password, s.HTTP)
 	}
+	fmt.Fprintf(&b, "Press the panic button (answered \"OK 1\" after the sync):\n  printf 'PANIC button-1 1\\n' > %s\n", c.scriptPort("button-1"))
 	fmt.Fprintf(&b, "Cut and heal the line:\n  %[1]s city --data %[2]s --cut=blackhole\n  %[1]s city --data %[2]s --heal\nEverything else stands in %[2]s/city.json\n\n", c.o.Binary, c.o.Dir)
 	_, _ = c.o.Out.Write([]byte(b.String())) // whoever does not read it has city.json
 }

@@ -1,0 +1,198 @@
+package edge
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"wardline/edge/intake"
+	"wardline/edge/ledger"
+	"wardline/hardware/panel"
+	"wardline/hardware/panel/protocols"
+	"wardline/hardware/serialport"
+	"wardline/sync/api"
+	"wardline/sync/record"
+)
+
+// Panel is one alarm line.
+type Panel struct {
+	Device   string         `json:"device" yaml:"device"`
+	Port     string         `json:"port" yaml:"port"`
+	Protocol panel.Protocol `json:"protocol" yaml:"protocol"`
+	// What differs from the protocol's default; 0 and empty keep it.
+	Baud        int          `json:"baud,omitempty" yaml:"baud"`
+	Size        int          `json:"size,omitempty" yaml:"size"`
+	Parity      panel.Parity `json:"parity,omitempty" yaml:"parity"`
+	HeaderWidth int          `json:"header_width,omitempty" yaml:"header_width"`
+	// SupervisionS is how long the line may be silent, in seconds.
+	SupervisionS int `json:"supervision_s,omitempty" yaml:"supervision_s"`
+}
+
+func (p *Panel) profile() (panel.Profile, error) {
+	pr, err := panel.Default(p.Protocol)
+	if err != nil {
+		return pr, err
+	}
+	if p.Baud != 0 {
+		pr.Baud = p.Baud
+	}
+	if p.Size != 0 {
+		pr.Size = p.Size
+	}
+	if p.Parity != "" {
+		pr.Parity = p.Parity
+	}
+	if p.HeaderWidth != 0 {
+		pr.HeaderWidth = p.HeaderWidth
+	}
+	if p.SupervisionS != 0 {
+		pr.Supervision = time.Duration(p.SupervisionS) * time.Second
+	}
+	return pr, pr.Validate()
+}
+
+// panelLine joins one serial line to the door.
+type panelLine struct {
+	s       *Station
+	c       Panel
+	profile panel.Profile
+	line    *serialport.Line
+
+	mu    sync.Mutex // guards below
+	sup   *panel.Supervisor
+	saved time.Time
+}
+
+// saveEvery is how often "last heard" is kept while bytes come: a restart may
+// make a line look heard up to this much earlier, never later.
+const saveEvery = 30 * time.Second
+
+func (s *Station) newPanel(c Panel) (*panelLine, error) {
+	pr, err := c.profile()
+	if err != nil {
+		return nil, fmt.Errorf("panel %s: %w", c.Device, err)
+	}
+	d, err := protocols.New(pr)
+	if err != nil {
+		return nil, fmt.Errorf("panel %s: %w", c.Device, err)
+	}
+	p := &panelLine{s: s, c: c, profile: pr}
+	var st panel.SupervisorState
+	raw, err := s.ledger.Note(p.note())
+	if err != nil {
+		return nil, err
+	}
+	if raw != nil {
+		if err := json.Unmarshal(raw, &st); err != nil {
+			return nil, fmt.Errorf("panel %s: stored supervision: %w", c.Device, err)
+		}
+	}
+	p.sup = panel.NewSupervisor(pr.Supervision, st, s.wall)
+	p.line, err = serialport.New(c.Port, pr, d, p, s.log)
+	return p, err
+}
+
+func (p *panelLine) note() []byte { return []byte("supervision/" + p.c.Device) }
+
+// Frame hands a frame to the door; its ACK goes out after the sync.
+func (p *panelLine) Frame(f serialport.Frame) {
+	if f.Immediate() {
+		return
+	}
+	src := intake.Source{Device: p.c.Device, Ward: p.s.c.Ward, Kind: "panel", Via: "serial"}
+	p.s.door.Panel(src, intake.PanelFrame{Frame: f.Frame, Session: f.Session, Window: p.profile.ResendWindow}, func(err error) {
+		if err != nil && !errors.Is(err, intake.ErrLater) {
+			p.s.log.Error("a frame could not be kept; its sender sends it again", "device", p.c.Device, "err", err)
+		}
+		f.Answer(err == nil)
+	})
+}
+
+// Heard counts for supervision.
+func (p *panelLine) Heard(time.Time, int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	c, changed := p.sup.Heard()
+	if changed {
+		p.changed(c)
+	} else if p.s.wall().Sub(p.saved) >= saveEvery {
+		p.save(nil)
+	}
+}
+
+// State says that the line was opened or lost.
+func (p *panelLine) State(st serialport.State) {
+	p.s.log.Info("alarm line", "device", p.c.Device, "open", st.Open, "err", st.Err)
+}
+
+// changed commits that a line fell silent or is back.
+func (p *panelLine) changed(c panel.Change) {
+	reason := "heard"
+	if c.Silent {
+		reason = "silent"
+	}
+	now := p.s.wall()
+	p.save(&record.Body{ID: record.NewID(now), Kind: record.KindStatus, Origin: p.s.origin, Actor: record.Actor{Kind: record.ByDevice, Name: p.c.Device},
+		HLC: p.s.ledger.Clock().Now(), Clock: doorLedger{p.s}.ClockState(), CapturedAt: c.Since.UnixMilli(), ReceivedAt: now.UnixMilli(),
+		Payload: record.Payload{Ward: p.s.c.Ward, Reason: reason}})
+}
+
+func (p *panelLine) save(body *record.Body) {
+	raw, err := json.Marshal(p.sup.State())
+	if err != nil {
+		p.s.log.Error("supervision", "err", err)
+		return
+	}
+	p.saved = p.s.wall()
+	a := ledger.Append{Lane: record.Telemetry, NoEntry: body == nil, Notes: []ledger.Note{{Key: p.note(), Value: raw}}}
+	if body != nil {
+		a.Body = *body
+	}
+	p.s.ledger.Submit(a, func(_ ledger.Result, err error) {
+		if err != nil {
+			p.s.log.Warn("supervision could not be kept now", "device", p.c.Device, "err", err)
+		}
+	})
+}
+
+// run keeps the line open and looks at the clock.
+func (p *panelLine) run(ctx context.Context) error {
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		t := time.NewTicker(time.Second)
+		defer t.Stop()
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case <-t.C:
+				p.mu.Lock()
+				if c, ok := p.sup.Check(); ok {
+					p.changed(c)
+				}
+				p.mu.Unlock()
+			}
+		}
+	})
+	err := p.line.Run(ctx)
+	wg.Wait()
+	p.mu.Lock()
+	p.save(nil)
+	p.mu.Unlock()
+	return err
+}
+
+// device is the line as a desk shows it.
+func (p *panelLine) device() api.DeviceState {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	d := api.DeviceState{ID: p.c.Device, Kind: string(p.c.Protocol), Online: p.line.State().Open}
+	if st := p.sup.State(); st.Silent {
+		t := api.Time(st.LastByte.UnixMilli())
+		d.SilentSince = &t
+	}
+	return d
+}
