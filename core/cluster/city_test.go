@@ -145,6 +145,18 @@ func (n *testNode) stop() {
 	}
 }
 
+// ended waits until the process has ended by itself; why is in err.
+func (n *testNode) ended() {
+	n.t.Helper()
+	select {
+	case <-n.done:
+		n.cancel()
+		n.cancel = nil
+	case <-time.After(patience):
+		n.t.Fatalf("%s still runs", n.cfg.ID)
+	}
+}
+
 var errKilled = errors.New("killed by the test")
 
 func (n *testNode) kill() {

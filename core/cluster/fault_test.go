@@ -137,6 +137,8 @@ func TestCluster_SlowFollower_LogIsKeptWhileItsSnapshotIsSent(t *testing.T) {
 	slow.kill()
 	want := c.fill("while it was away")
 	slow.state.gate = make(chan struct{})
+	open := sync.OnceFunc(func() { close(slow.state.gate) })
+	defer open()
 	slow.start()
 	lead := c.leader()
 	waitFor(t, "the snapshot to be under way", func() bool { return lead.node.Stats().SnapshotsSending > 0 })
@@ -151,7 +153,7 @@ func TestCluster_SlowFollower_LogIsKeptWhileItsSnapshotIsSent(t *testing.T) {
 	if err := lead.node.raft.Load().Snapshot().Error(); err == nil {
 		t.Fatal("a snapshot mark was set while one was being sent")
 	}
-	close(slow.state.gate)
+	open()
 	c.same(want)
 	if n := slow.state.installCount(); n != 1 {
 		t.Fatalf("%d snapshots were needed", n)
@@ -213,12 +215,7 @@ func TestCluster_LeadersDiskStalls_ItEndsAndAnotherLeads(t *testing.T) {
 		_, err := lead.node.Propose(context.Background(), Urgent, []byte("stuck"))
 		stuck <- err
 	}()
-	select {
-	case <-lead.done:
-	case <-time.After(patience):
-		t.Fatal("the stalled node did not end")
-	}
-	lead.cancel = nil
+	lead.ended()
 	var stall *StallError
 	if !errors.As(lead.err, &stall) || stall.Op != "store log" {
 		t.Fatalf("Run: %v", lead.err)
@@ -243,8 +240,7 @@ func TestCluster_ApplyStalls_NodeEnds(t *testing.T) {
 	if !errors.Is(err, ErrUnknown) {
 		t.Fatalf("Propose: %v", err)
 	}
-	<-n.done
-	n.cancel = nil
+	n.ended()
 	var stall *StallError
 	if !errors.As(n.err, &stall) || stall.Op != "apply" {
 		t.Fatalf("Run: %v", n.err)
@@ -264,8 +260,7 @@ func TestCluster_FirstFailedSync_EndsTheNode(t *testing.T) {
 	if err == nil {
 		t.Fatal("acknowledged without a sync")
 	}
-	<-lead.done
-	lead.cancel = nil
+	lead.ended()
 	if !errors.Is(lead.err, ErrDisk) {
 		t.Fatalf("Run: %v", lead.err)
 	}
@@ -283,8 +278,7 @@ func TestCluster_StateFails_NodeEndsAndNothingIsAcknowledged(t *testing.T) {
 	if _, err := n.node.Propose(context.Background(), Urgent, []byte("bad")); !errors.Is(err, ErrUnknown) {
 		t.Fatalf("Propose: %v", err)
 	}
-	<-n.done
-	n.cancel = nil
+	n.ended()
 	if !errors.Is(n.err, ErrState) {
 		t.Fatalf("Run: %v", n.err)
 	}
@@ -306,8 +300,7 @@ func TestCluster_StateWithAHole_WipesItselfOnlyThroughTheOthers(t *testing.T) {
 		}
 	}
 	x.start()
-	<-x.done
-	x.cancel = nil
+	x.ended()
 	if !errors.Is(x.err, ErrRejoin) {
 		t.Fatalf("Run: %v", x.err)
 	}
@@ -375,8 +368,7 @@ func TestCluster_LogLostItsTail_IsNotTrusted(t *testing.T) {
 		t.Fatal(err)
 	}
 	x.start()
-	<-x.done
-	x.cancel = nil
+	x.ended()
 	if !errors.Is(x.err, ErrRejoin) {
 		t.Fatalf("Run: %v", x.err)
 	}

@@ -62,16 +62,14 @@ func TestCluster_NewNode_JoinsVotesAndIsRemoved(t *testing.T) {
 	imp := c.add(Peer{"core-4", freeAddr(t)}, c.nodes[0].cfg.Peers, nil)
 	imp.cfg.Dir += "-impostor"
 	imp.start()
-	<-imp.done
-	imp.cancel = nil
+	imp.ended()
 	if !errors.Is(imp.err, ErrRefused) {
 		t.Fatalf("the impostor: %v", imp.err)
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	waitFor(t, "the removal", func() bool { return c.follower().node.RemoveNode(ctx, "core-4") == nil })
-	<-n.done
-	n.cancel = nil
+	n.ended()
 	if !errors.Is(n.err, ErrRemoved) {
 		t.Fatalf("the removed node: %v", n.err)
 	}
@@ -103,7 +101,7 @@ func TestNode_FolderOfAnother_IsRefused(t *testing.T) {
 	second := *n
 	second.addr = freeAddr(t)
 	second.start()
-	<-second.done
+	second.ended()
 	if second.err == nil {
 		t.Fatal("two processes in one folder")
 	}
@@ -211,15 +209,13 @@ func TestCluster_LeadersDiskFills_HandsOverThenEnds(t *testing.T) {
 		t.Fatalf("routine on a full disk: %v", err)
 	}
 	free[old].v.Store(400)
-	<-old.done
-	old.cancel = nil
+	old.ended()
 	if !errors.Is(old.err, ErrDiskFull) {
 		t.Fatalf("Run: %v", old.err)
 	}
 	// And it does not open anything before there is room.
 	old.start()
-	<-old.done
-	old.cancel = nil
+	old.ended()
 	if !errors.Is(old.err, ErrDiskFull) {
 		t.Fatalf("Run: %v", old.err)
 	}
