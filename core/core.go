@@ -44,6 +44,7 @@ type Node struct {
 	sign    ed25519.PrivateKey
 	keys    *sealing.Keyring
 	people  *identity.Directory
+	session [32]byte
 
 	http, raftL, syncL net.Listener
 
@@ -78,6 +79,9 @@ func New(c Config, log *slog.Logger) (n *Node, err error) {
 		return n, err
 	}
 	if n.keys, err = sealing.OpenKeyring(c.CityKey); err != nil {
+		return n, err
+	}
+	if n.session, err = sealing.Derive(c.CityKey, "sessions"); err != nil {
 		return n, err
 	}
 	if n.machine, err = fsm.Open(fsm.Options{Dir: filepath.Join(c.Dir, "state"), Log: n.log}); err != nil {
@@ -156,7 +160,7 @@ func (n *Node) Run(ctx context.Context) error {
 			}
 		}()
 	}
-	srv := api.New(api.Config{Backend: backend{n}, Directory: n.people, Sessions: identity.NewSessions(n.wall), Now: n.wall,
+	srv := api.New(api.Config{Backend: backend{n}, Directory: n.people, Sessions: identity.NewSessions(n.wall, n.session, n.people), Now: n.wall,
 		Metrics: promhttp.Handler(), Log: n.log, Title: "Trung tâm chỉ huy"})
 	start(&fg, "http", func() error { return srv.Serve(front, n.http) })
 	start(&fg, "lines", func() error { return n.serveLines(front) })

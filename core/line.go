@@ -1,7 +1,6 @@
 package core
 
 import (
-	"bytes"
 	"context"
 	"crypto/ed25519"
 	"fmt"
@@ -119,11 +118,11 @@ func (x outbox) Wall() time.Time          { return x.n.wall() }
 func (x outbox) Changed() <-chan struct{} { return x.n.machine.Changed() }
 
 func wardOf(o record.Origin) (record.WardCode, error) {
-	w, ok := bytes.CutPrefix([]byte(o), []byte("ward-"))
-	if !ok || !record.WardCode(w).Valid() {
+	w, ok := o.Ward()
+	if !ok {
 		return "", fmt.Errorf("core: %q is no ward's station", o)
 	}
-	return record.WardCode(w), nil
+	return w, nil
 }
 
 func (x outbox) Open(ctx context.Context, o record.Origin, c downlink.Cursor, _ []record.Head) (bool, error) {

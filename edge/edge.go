@@ -32,19 +32,20 @@ import (
 
 // Station is a ward station.
 type Station struct {
-	c      Config
-	log    *slog.Logger
-	wall   func() time.Time
-	origin record.Origin
-	ledger *ledger.Ledger
-	door   *intake.Door
-	view   *view.View
-	keys   *sealing.Keyring
-	people *identity.Directory
-	up     *uplink.Sender
-	down   *downlink.Receiver
-	http   net.Listener
-	panels []*panelLine
+	c       Config
+	log     *slog.Logger
+	wall    func() time.Time
+	origin  record.Origin
+	ledger  *ledger.Ledger
+	door    *intake.Door
+	view    *view.View
+	keys    *sealing.Keyring
+	people  *identity.Directory
+	session [32]byte
+	up      *uplink.Sender
+	down    *downlink.Receiver
+	http    net.Listener
+	panels  []*panelLine
 
 	mu     sync.Mutex // guards alarms
 	alarms []string
@@ -77,6 +78,9 @@ func New(c Config, log *slog.Logger) (s *Station, err error) {
 		}
 	}()
 	if s.keys, err = sealing.OpenKeyring(filepath.Join(c.Dir, "keys", "wrapping.key")); err != nil {
+		return nil, err
+	}
+	if s.session, err = sealing.Derive(filepath.Join(c.Dir, "keys", "wrapping.key"), "sessions"); err != nil {
 		return nil, err
 	}
 	for _, cut := range s.ledger.Found().Cuts {
@@ -145,7 +149,7 @@ func (s *Station) Run(ctx context.Context) error {
 			}
 		}()
 	}
-	srv := api.New(api.Config{Backend: backend{s}, Directory: s.people, Sessions: identity.NewSessions(s.wall), Now: s.wall,
+	srv := api.New(api.Config{Backend: backend{s}, Directory: s.people, Sessions: identity.NewSessions(s.wall, s.session, s.people), Now: s.wall,
 		Metrics: promhttp.Handler(), Log: s.log, Title: "Công an " + wardName(s.c.Ward)})
 	start(&bg, "ledger", func() error { return s.ledger.Run(back) })
 	start(&fg, "uplink", func() error { return s.up.Run(front) })

@@ -43,21 +43,12 @@ func (b *batch) opened(body *record.Body) error {
 		}
 	}
 	// The station that took the report hears of it even when its ward is not told.
-	if w, ok := stationWard(body.Origin); ok && !slices.Contains(d.Told, record.WardUnit(w)) {
+	if w, ok := body.Origin.Ward(); ok && !slices.Contains(d.Told, record.WardUnit(w)) {
 		if err := b.outboxEntry(w, b.meta.index); err != nil {
 			return err
 		}
 	}
 	return b.suggest(body, reportIndex)
-}
-
-func stationWard(o record.Origin) (record.WardCode, bool) {
-	const prefix = "ward-"
-	if len(o) != len(prefix)+5 || o[:len(prefix)] != prefix {
-		return "", false
-	}
-	w := record.WardCode(o[len(prefix):])
-	return w, w.Valid()
 }
 
 // toldOf is who was told of an entry's incidents before it.
@@ -91,11 +82,6 @@ func (b *batch) toldWards(id record.ID) ([]record.WardCode, error) {
 	var out []record.WardCode
 	for _, u := range record.Fold(id, bodies).Units { // sorted by the fold
 		if w, ok := u.Unit.Ward(); ok {
-			out = append(out, w)
-		}
-	}
-	for i := range bodies {
-		if w, ok := stationWard(bodies[i].Origin); ok && bodies[i].Kind == record.KindReport && !slices.Contains(out, w) {
 			out = append(out, w)
 		}
 	}

@@ -12,7 +12,7 @@ import (
 )
 
 // front passes the command centre's requests to a live core node. It stays
-// with one node while that lives, because sessions are a node's own.
+// with one node while that lives.
 type front struct {
 	nodes []string
 	log   *slog.Logger

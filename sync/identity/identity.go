@@ -14,7 +14,6 @@ import (
 	"encoding/base64"
 	"fmt"
 	"sync"
-	"time"
 
 	"wardline/sync/record"
 )
@@ -145,74 +144,17 @@ func (d *Directory) DeviceByID(id string) (Device, bool) {
 	return row.Device, ok
 }
 
+// OfficerByUser is an account without its password, for a session that proved it.
+func (d *Directory) OfficerByUser(user string) (Officer, bool) {
+	d.mu.RLock()
+	defer d.mu.RUnlock()
+	row, ok := d.officers[user]
+	return row.Officer, ok
+}
+
 // NewSecret is a random password of 24 characters (144 bits).
 func NewSecret() string {
 	var b [18]byte
 	_, _ = rand.Read(b[:])
 	return base64.RawURLEncoding.EncodeToString(b[:])
-}
-
-// Session limits.
-const (
-	// SessionLife covers one shift and its hand-over.
-	SessionLife = 14 * time.Hour
-	// maxSessions bounds memory; the oldest ends when more log in.
-	maxSessions = 10_000
-)
-
-// Sessions are the log-ins of one process; they end when it ends.
-type Sessions struct {
-	now func() time.Time
-
-	mu   sync.Mutex // guards rows
-	rows map[[32]byte]session
-}
-
-type session struct {
-	officer Officer
-	started time.Time
-}
-
-// NewSessions takes the clock that ends them.
-func NewSessions(now func() time.Time) *Sessions {
-	return &Sessions{now: now, rows: map[[32]byte]session{}}
-}
-
-// Start begins a session and gives its token; only the token's sum is kept.
-func (s *Sessions) Start(o Officer) string {
-	token := NewSecret() + NewSecret()
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if len(s.rows) >= maxSessions {
-		var oldest [32]byte
-		first := s.now()
-		for k, v := range s.rows {
-			if !v.started.After(first) {
-				oldest, first = k, v.started
-			}
-		}
-		delete(s.rows, oldest)
-	}
-	s.rows[sha256.Sum256([]byte(token))] = session{o, s.now()}
-	return token
-}
-
-// Officer is who holds a token.
-func (s *Sessions) Officer(token string) (Officer, bool) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	k := sha256.Sum256([]byte(token))
-	row, ok := s.rows[k]
-	if ok && s.now().Sub(row.started) > SessionLife {
-		delete(s.rows, k)
-		return Officer{}, false
-	}
-	return row.officer, ok
-}
-
-// End ends a session.
-func (s *Sessions) End(token string) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	delete(s.rows, sha256.Sum256([]byte(token)))
 }

@@ -226,6 +226,14 @@ func TestFold_ClaimInOneUnit_LeavesTheOthersRinging(t *testing.T) {
 	}
 }
 
+func TestFold_ReportNotYetRouted_IsSeenByTheWardThatTookIt(t *testing.T) {
+	d, _ := opened()
+	in := Fold(incidentID, d.bodies[:1])
+	if _, told := in.Unit(w26704); !told {
+		t.Fatalf("the ward that took the report does not see it: %+v", in.Units)
+	}
+}
+
 func TestFold_EntriesWithoutTheirReport_AreAStub(t *testing.T) {
 	d, _ := opened()
 	in := Fold(incidentID, d.bodies[1:])

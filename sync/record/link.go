@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"strings"
 )
 
 // Origin names who writes a log: "core" or a station such as "ward-26704".
@@ -19,6 +20,12 @@ const MaxOrigin = 32
 
 // StationOrigin is the origin of a ward's station.
 func StationOrigin(w WardCode) Origin { return Origin("ward-" + string(w)) }
+
+// Ward is the ward of a station's origin; false for the core.
+func (o Origin) Ward() (WardCode, bool) {
+	w, found := strings.CutPrefix(string(o), "ward-")
+	return WardCode(w), found && WardCode(w).Valid()
+}
 
 // Incarnation is one life of an origin's process, a random number; 0 is none.
 type Incarnation uint64

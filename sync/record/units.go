@@ -39,6 +39,10 @@ func (f *folder) told() []UnitID {
 	}
 	f.each(func(_ int, b *Body) {
 		switch {
+		case b.Kind == KindReport: // the ward whose station took it knows, routed or not
+			if w, ok := b.Origin.Ward(); ok {
+				add(WardUnit(w))
+			}
 		case b.Kind == KindRouted:
 			add(b.Payload.Lead)
 			for _, u := range b.Payload.Told {

@@ -5,6 +5,7 @@ package sealing
 
 import (
 	"crypto/ed25519"
+	"crypto/hkdf"
 	"crypto/rand"
 	"crypto/sha256"
 	"errors"
@@ -37,6 +38,18 @@ func SigningKey(path string) (ed25519.PrivateKey, error) {
 		return nil, err
 	}
 	return ed25519.NewKeyFromSeed(seed[:]), nil
+}
+
+// Derive makes a key for another use from the secret of a key file
+// (HKDF-SHA-256, RFC 5869); the label says which.
+func Derive(path, label string) (key [32]byte, err error) {
+	secret, err := secretFile(path)
+	if err != nil {
+		return key, err
+	}
+	out, err := hkdf.Key(sha256.New, secret[:], nil, "wardline "+label, len(key))
+	copy(key[:], out)
+	return key, err
 }
 
 // Rewrap wraps keys that came under one wrapper with another. A key that
