@@ -59,11 +59,11 @@ const userAt = 8 + 24
 // Officer is who holds a token.
 func (s *Sessions) Officer(token string) (Officer, bool) {
 	body, sum, ok := strings.Cut(token, ".")
-	mac, err := base64.RawURLEncoding.DecodeString(sum)
+	mac, err := base64.RawURLEncoding.Strict().DecodeString(sum)
 	if !ok || err != nil || !hmac.Equal(mac, s.mac(body)) {
 		return Officer{}, false
 	}
-	raw, err := base64.RawURLEncoding.DecodeString(body)
+	raw, err := base64.RawURLEncoding.Strict().DecodeString(body)
 	if err != nil || len(raw) < userAt {
 		return Officer{}, false
 	}
