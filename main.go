@@ -25,6 +25,7 @@ var commands = []struct {
 	{"city", "a whole city to try: 3 core nodes, one ward station", cli.City},
 	{"core", "one node of the city core", cli.Core},
 	{"edge", "a ward station", cli.Edge},
+	{"wards", "wards import: ward boundaries, GeoJSON", cli.Wards},
 	{"config", "config check: what is wrong with a configuration file", cli.Config},
 	{"version", "the version", func(context.Context, []string) error { fmt.Println("wardline", version); return nil }},
 }

@@ -21,7 +21,7 @@ type batch struct {
 	bytes   int64
 	rows    int
 	recent  []recentRow
-	rules   [][]byte
+	reload  bool // rules or wards changed
 }
 
 func (m *Machine) begin() *batch {
@@ -57,7 +57,7 @@ func (b *batch) commit() error {
 	me := b.meta
 	moved := me.index != b.m.meta.Load().index
 	b.m.meta.Store(&me)
-	if len(b.rules) > 0 {
+	if b.reload {
 		if err := b.m.view(b.m.loadRules); err != nil {
 			return err
 		}

@@ -4,6 +4,7 @@ import (
 	"errors"
 
 	"wardline/sync/record"
+	"wardline/sync/routing"
 )
 
 // body takes an entry that the core itself is to write.
@@ -24,18 +25,46 @@ func (b *batch) body(raw []byte) (Result, error) {
 	if n, err := b.known(body.ID); err != nil || n > 0 {
 		return b.where(OK, n, err)
 	}
+	if detail, err := b.fits(&body); err != nil || detail != "" {
+		return Result{Status: Refused, Detail: detail}, err
+	}
 	if _, _, err := b.putCore(&body, body.HLC, body.Kind, 0); err != nil {
 		return Result{}, err
 	}
 	n := b.meta.index
-	if body.Kind == record.KindRules {
-		if err := b.set(idKey(rowActive, u64(nil, uint64(body.Payload.Rules))), u64(nil, n)); err != nil {
-			return Result{}, err
-		}
-		b.rules = append(b.rules, nil)
+	switch body.Kind {
+	case record.KindRules:
+		err = b.set(idKey(rowActive, u64([]byte{activeRules}, uint64(body.Payload.Rules))), u64(nil, n))
+	case record.KindActivate:
+		err = b.set([]byte{rowActive, activeWards}, u64(nil, n))
+	default:
+		return b.where(OK, n, nil)
 	}
-	return b.where(OK, n, nil)
+	b.reload = true
+	return b.where(OK, n, err)
 }
+
+// fits says why rules or wards cannot take effect; empty when they can. What
+// is refused here would stop every node at its next start.
+func (b *batch) fits(body *record.Body) (string, error) {
+	switch body.Kind {
+	case record.KindRules:
+		if _, err := routing.UnmarshalRules(body.Payload.Data); err != nil {
+			return err.Error(), nil
+		}
+	case record.KindActivate:
+		_, err := assemble(b.tx, body)
+		if errors.Is(err, errParts) {
+			return err.Error(), nil
+		}
+		return "", err
+	}
+	return "", nil
+}
+
+// maxResultBody bounds the body that travels back with a result, below what a
+// follower's forwarding carries; a part of a ward import is larger and nobody needs it back.
+const maxResultBody = 96 << 10
 
 // where says where a committed entry stands.
 func (b *batch) where(status string, index uint64, err error) (Result, error) {
@@ -46,7 +75,11 @@ func (b *batch) where(status string, index uint64, err error) (Result, error) {
 	if err != nil {
 		return Result{}, err
 	}
-	return Result{Status: status, Seq: r.entry.Link.Seq, Hash: r.entry.Hash(), Index: index, Body: r.entry.Body}, nil
+	res := Result{Status: status, Seq: r.entry.Link.Seq, Hash: r.entry.Hash(), Index: index}
+	if len(r.entry.Body) <= maxResultBody {
+		res.Body = r.entry.Body
+	}
+	return res, nil
 }
 
 // cityReport takes a report at the city's door. Here again: the stored answer.

@@ -21,7 +21,6 @@ import (
 
 	"github.com/dgraph-io/badger/v4"
 
-	"wardline/sync/record"
 	"wardline/sync/routing"
 )
 
@@ -47,7 +46,7 @@ type Machine struct {
 
 	meta    atomic.Pointer[meta]
 	changed atomic.Pointer[chan struct{}]
-	rules   []*routing.Rules
+	rules   []*routing.Rules // with wards: used by the applying goroutine alone
 	wards   *routing.Wards
 	recent  recent
 }
@@ -210,29 +209,4 @@ func (m *Machine) ApplyBatch(entries []LogEntry) ([][][]byte, error) {
 		}
 	}
 	return out, finish()
-}
-
-// loadRules finds the rules and wards in effect.
-func (m *Machine) loadRules(tx *badger.Txn) error {
-	m.rules, m.wards = nil, nil
-	return scan(tx, []byte{rowActive}, nil, true, func(_, v []byte) error {
-		return m.activate(tx, v)
-	})
-}
-
-func (m *Machine) activate(tx *badger.Txn, v []byte) error {
-	e, err := entryAt(tx, beIndex(v))
-	if err != nil {
-		return err
-	}
-	body, err := record.DecodeBody(e.entry.Body)
-	if err != nil {
-		return err
-	}
-	r, err := routing.UnmarshalRules(body.Payload.Data)
-	if err != nil {
-		return err
-	}
-	m.rules = append(m.rules, r)
-	return nil
 }
