@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"os"
@@ -108,23 +109,42 @@ func (c *City) path(name string) string { return filepath.Join(c.o.Dir, name) }
 // scriptPort is the end of a panel's line that a script plays the panel on.
 func (c *City) scriptPort(device string) string { return c.path("panels/" + device) }
 
-// free gives an address whose port is free now; a wanted one that is taken is
-// replaced.
-func free(want string) (string, error) {
-	l, err := net.Listen("tcp", want)
-	if err != nil {
-		if l, err = net.Listen("tcp", "127.0.0.1:0"); err != nil {
-			return "", err
+// Ports that nobody asked for come from below the range out of which the
+// kernel takes ports for outgoing connections (ip(7), ip_local_port_range): a
+// child's port must not be taken by its brother's connection before it listens.
+const (
+	firstPort = 18000
+	lastPort  = 32000
+)
+
+// free gives an address whose port is free now and was not given before; a
+// wanted one that is taken is replaced.
+func free(want string, given map[string]bool) (string, error) {
+	try := func(addr string) bool {
+		l, err := net.Listen("tcp", addr)
+		return err == nil && l.Close() == nil && !given[addr]
+	}
+	if _, port, err := net.SplitHostPort(want); err != nil {
+		return "", fmt.Errorf("city: address %q: %w", want, err)
+	} else if port != "0" && try(want) {
+		given[want] = true
+		return want, nil
+	}
+	for range 1000 {
+		addr := fmt.Sprintf("127.0.0.1:%d", firstPort+rand.IntN(lastPort-firstPort))
+		if try(addr) {
+			given[addr] = true
+			return addr, nil
 		}
 	}
-	defer func() { _ = l.Close() }() // only its port was wanted
-	return l.Addr().String(), nil
+	return "", errors.New("city: no free port on the loopback address")
 }
 
 func (c *City) draw() error {
 	var errs []error
+	given := map[string]bool{}
 	addr := func(want string) string {
-		a, err := free(want)
+		a, err := free(want, given)
 		errs = append(errs, err)
 		return a
 	}
