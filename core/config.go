@@ -20,9 +20,13 @@ type Config struct {
 	Peers []Peer `json:"peers" yaml:"peers"`
 	// CityKey is the file with the key that wraps the keys of sealed parts; all
 	// nodes have the same. It is made when it is not there.
-	CityKey  string    `json:"city_key" yaml:"city_key"`
-	Officers []Officer `json:"officers" yaml:"officers"`
-	Devices  []Device  `json:"devices" yaml:"devices"`
+	CityKey string `json:"city_key" yaml:"city_key"`
+	// ReserveMB is the free space, in MiB, below which the node leads only if
+	// no other can and takes no routine reports; below half of it the process
+	// ends. 0 takes the default. A ballast of three quarters of it is kept beside.
+	ReserveMB int64     `json:"reserve_mb,omitempty" yaml:"reserve_mb"`
+	Officers  []Officer `json:"officers" yaml:"officers"`
+	Devices   []Device  `json:"devices" yaml:"devices"`
 }
 
 // Peer is a founding node.
@@ -54,6 +58,9 @@ func (c *Config) Validate() error {
 		if f.v == "" {
 			errs = append(errs, fmt.Errorf("%s is empty", f.name))
 		}
+	}
+	if c.ReserveMB < 0 {
+		errs = append(errs, fmt.Errorf("reserve_mb is %d; it must be 0 (the default) or more", c.ReserveMB))
 	}
 	mine := false
 	for i, p := range c.Peers {

@@ -36,6 +36,7 @@ type Node struct {
 	c       Config
 	log     *slog.Logger
 	wall    func() time.Time
+	space   *cluster.Space
 	machine *fsm.Machine
 	raft    *cluster.Node
 	views   *badger.DB
@@ -58,7 +59,10 @@ type line struct {
 	last  time.Time
 }
 
-// New opens the node's files and listeners; it starts nothing.
+// New opens the node's files and listeners; it starts nothing. The order: first
+// the disk's free space, because what maps its files (Badger, raft-wal) is killed
+// by SIGBUS on a full disk, at opening too: with too little free the ballast is given up,
+// and if that is not enough nothing is opened (cluster.ErrDiskFull). Then keys, state, lists, listeners.
 func New(c Config, log *slog.Logger) (n *Node, err error) {
 	if err := c.Validate(); err != nil {
 		return nil, err
@@ -73,6 +77,13 @@ func New(c Config, log *slog.Logger) (n *Node, err error) {
 		return n, err
 	}
 	if err := os.MkdirAll(c.Dir, 0o700); err != nil {
+		return n, err
+	}
+	rc := n.clusterConfig()
+	if n.space, err = cluster.OpenSpace(c.Dir, rc.ReserveBytes, rc.BallastBytes, n.log); err != nil {
+		return n, err
+	}
+	if err := n.space.Check(); err != nil {
 		return n, err
 	}
 	if n.sign, err = sealing.SigningKey(filepath.Join(c.Dir, "receipt.key")); err != nil {
@@ -105,13 +116,22 @@ func New(c Config, log *slog.Logger) (n *Node, err error) {
 			return n, err
 		}
 	}
+	n.raft, err = cluster.New(rc, state{n.machine}, cluster.Deps{Listener: n.raftL, Log: n.log, Space: n.space})
+	return n, err
+}
+
+// clusterConfig is the cluster's part of the configuration.
+func (n *Node) clusterConfig() cluster.Config {
 	rc := cluster.Default()
-	rc.ID, rc.Dir, rc.Advertise = c.ID, filepath.Join(c.Dir, "raft"), c.Raft
-	for _, p := range c.Peers {
+	rc.ID, rc.Dir, rc.Advertise = n.c.ID, filepath.Join(n.c.Dir, "raft"), n.c.Raft
+	for _, p := range n.c.Peers {
 		rc.Peers = append(rc.Peers, cluster.Peer{ID: p.ID, Addr: p.Raft})
 	}
-	n.raft, err = cluster.New(rc, state{n.machine}, cluster.Deps{Listener: n.raftL, Log: n.log})
-	return n, err
+	if n.c.ReserveMB > 0 {
+		rc.ReserveBytes = n.c.ReserveMB << 20
+		rc.BallastBytes = cluster.BallastFor(rc.ReserveBytes)
+	}
+	return rc
 }
 
 func (n *Node) closeFiles() {

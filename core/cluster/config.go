@@ -98,9 +98,14 @@ func Default() Config {
 		LogLimitBytes: 1 << 30,
 		StreamGrace:   30 * time.Second,
 		ReserveBytes:  256 << 20,
-		BallastBytes:  64 << 20,
+		BallastBytes:  BallastFor(256 << 20),
 	}
 }
+
+// BallastFor is the size of the ballast beside a reserve, in bytes: three
+// quarters of it, so that a disk with nothing free at all has more than half of the
+// reserve once the ballast is given up, and the node opens on it.
+func BallastFor(reserve int64) int64 { return reserve / 4 * 3 }
 
 // Validate says which field is wrong and what it must be.
 func (c Config) Validate() error {
@@ -151,6 +156,8 @@ func (c Config) Validate() error {
 	}
 	if c.ReserveBytes < 0 || c.BallastBytes < 0 {
 		bad("reserve %d and ballast %d must not be negative", c.ReserveBytes, c.BallastBytes)
+	} else if c.BallastBytes > 0 && c.BallastBytes <= c.ReserveBytes/2 {
+		bad("ballast is %d bytes; with less than half of the reserve, %d, a full disk could not be opened by giving it up", c.BallastBytes, c.ReserveBytes)
 	}
 	return errors.Join(errs...)
 }

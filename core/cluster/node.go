@@ -189,8 +189,8 @@ func (n *Node) run(ctx context.Context, listening *sync.WaitGroup) error {
 		return err
 	}
 	defer lock.Close()
-	if level, err := n.space.Level(); err != nil || level == SpaceCritical {
-		return errors.Join(err, fmt.Errorf("%w: %d bytes free under %s, at least %d are needed", ErrDiskFull, n.space.Free(), n.cfg.Dir, n.cfg.ReserveBytes/2))
+	if err := n.space.Check(); err != nil {
+		return err
 	}
 	if n.ident, err = loadIdentity(n.cfg); err != nil {
 		return err

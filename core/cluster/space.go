@@ -85,6 +85,20 @@ func (s *Space) settle() error {
 	return nil
 }
 
+// Check says, with an error that wraps ErrDiskFull, that too little is free to
+// open or to go on: less than half of the reserve.
+func (s *Space) Check() error {
+	level, err := s.Level()
+	if err == nil && level == SpaceCritical {
+		err = s.full()
+	}
+	return err
+}
+
+func (s *Space) full() error {
+	return fmt.Errorf("%w: %d MiB are free under %s, at least %d are needed", ErrDiskFull, s.Free()>>20, s.dir, s.reserve>>21)
+}
+
 // GiveUpBallast frees the ballast's space, so that a full disk can be opened once more.
 func (s *Space) GiveUpBallast() error {
 	err := os.Remove(filepath.Join(s.dir, ballastName))

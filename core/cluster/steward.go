@@ -90,7 +90,7 @@ func (n *Node) checkSpace() bool {
 		return true
 	}
 	if level == SpaceCritical {
-		n.fail(ErrDiskFull)
+		n.fail(n.space.full())
 		return false
 	}
 	low := level == SpaceLow
