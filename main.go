@@ -26,6 +26,7 @@ var commands = []struct {
 	{"core", "one node of the city core", cli.Core},
 	{"edge", "a ward station", cli.Edge},
 	{"wards", "wards import: ward boundaries, GeoJSON", cli.Wards},
+	{"rules", "rules import, rules show: priorities, departments and deadlines per category", cli.Rules},
 	{"config", "config check: what is wrong with a configuration file", cli.Config},
 	{"version", "the version", func(context.Context, []string) error { fmt.Println("wardline", version); return nil }},
 }

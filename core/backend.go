@@ -66,7 +66,7 @@ func (b backend) Report(ctx context.Context, from identity.Device, raw []byte) (
 		return api.Answer{}, err
 	}
 	lane := cluster.Routine
-	if routing.DefaultRules().For(r.Category, false).Lane == record.Urgent {
+	if b.n.machine.RulesAt(b.n.wall().UnixMilli()).For(r.Category, false).Lane == record.Urgent {
 		lane = cluster.Urgent
 	}
 	ctx, cancel := context.WithTimeout(ctx, writeLimit)

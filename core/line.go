@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/ed25519"
 	"fmt"
+	"math"
 	"time"
 
 	"wardline/core/cluster"
@@ -133,11 +134,20 @@ func (x outbox) Open(ctx context.Context, o record.Origin, c downlink.Cursor, _ 
 	if err := x.n.raft.ReadIndex(ctx); err != nil {
 		return false, err
 	}
+	known, err := x.n.machine.StationKnown(w)
+	if err != nil {
+		return false, err
+	}
+	if !known {
+		if _, err := x.n.propose(ctx, cluster.Routine, fsm.Station(w)); err != nil {
+			return false, err
+		}
+	}
 	_, st, err := x.n.machine.Outbox(w, 0, 0)
 	if err != nil {
 		return false, err
 	}
-	if c.Seq < st.Acked || c.Seq > st.Head {
+	if !known || c.Seq < st.Acked || c.Seq > st.Head {
 		return true, nil
 	}
 	if c.Seq == st.Head {
@@ -150,60 +160,89 @@ func (x outbox) Open(ctx context.Context, o record.Origin, c downlink.Cursor, _ 
 	return err == nil && (len(rows) == 0 || rows[0].Hash != c.Hash), err
 }
 
-func (x outbox) add(p *downlink.Part, r fsm.Row, w *record.Wrapper) (int, error) {
-	raw := r.Entry.Append(nil)
-	p.Entries = append(p.Entries, downlink.Entry{Index: r.Index, Raw: raw})
-	if s := r.Body.Payload.Sealed; s != nil {
-		k, err := x.n.machine.Key(s.Key)
-		if err != nil {
-			return 0, err
-		}
-		if k != nil {
-			keys, _ := sealing.Rewrap([]record.WrappedKey{*k}, x.n.keys.Wrapper, w)
-			p.Keys = append(p.Keys, keys...)
-		}
-	}
-	return len(raw), nil
+// packer fills parts of bounded size and hands them on.
+type packer struct {
+	x    outbox
+	w    *record.Wrapper
+	send func(downlink.Part) error
+	part downlink.Part
+	size int
 }
 
-func (x outbox) Next(_ context.Context, o record.Origin, after downlink.Cursor, w *record.Wrapper) (downlink.Part, error) {
-	var p downlink.Part
+func (p *packer) add(r fsm.Row) error {
+	if p.size > partBytes {
+		if err := p.flush(nil); err != nil {
+			return err
+		}
+	}
+	raw := r.Entry.Append(nil)
+	p.part.Entries = append(p.part.Entries, downlink.Entry{Index: r.Index, Raw: raw})
+	p.size += len(raw)
+	s := r.Body.Payload.Sealed
+	if s == nil {
+		return nil
+	}
+	k, err := p.x.n.machine.Key(s.Key)
+	if err != nil || k == nil {
+		return err
+	}
+	keys, _ := sealing.Rewrap([]record.WrappedKey{*k}, p.x.n.keys.Wrapper, p.w)
+	p.part.Keys = append(p.part.Keys, keys...)
+	return nil
+}
+
+func (p *packer) flush(c *downlink.Cursor) error {
+	if len(p.part.Entries) == 0 && c == nil {
+		return nil
+	}
+	part := p.part
+	part.Cursor = c
+	p.part, p.size = downlink.Part{Resync: p.part.Resync}, 0
+	return p.send(part)
+}
+
+func (x outbox) Next(_ context.Context, o record.Origin, after downlink.Cursor, w *record.Wrapper, send func(downlink.Part) error) (downlink.Cursor, error) {
 	ward, err := wardOf(o)
 	if err != nil {
-		return p, err
+		return after, err
 	}
 	rows, _, err := x.n.machine.Outbox(ward, after.Seq, partRows)
-	if err != nil {
-		return p, err
+	if err != nil || len(rows) == 0 {
+		return after, err
 	}
-	size := 0
+	p := &packer{x: x, w: w, send: send}
 	for _, row := range rows {
-		var list []fsm.Row
 		if row.Whole.Zero() {
-			e, err := x.n.machine.Entry(row.Index)
-			if err != nil {
-				return p, err
-			}
-			list = []fsm.Row{e}
-		} else if list, err = x.n.machine.Incident(row.Whole); err != nil {
-			return p, err
+			err = x.n.machine.Whole(row.Index, p.add)
+		} else {
+			err = x.incident(row.Whole, row.Index, p)
 		}
-		for _, e := range list {
-			if e.Index > row.Index {
-				continue
-			}
-			n, err := x.add(&p, e, w)
-			if err != nil {
-				return p, err
-			}
-			size += n
+		if err != nil {
+			return after, err
 		}
-		p.Cursor = &downlink.Cursor{Seq: row.Seq, Hash: row.Hash}
-		if size > partBytes {
+		after = downlink.Cursor{Seq: row.Seq, Hash: row.Hash}
+		if p.size > partBytes {
 			break
 		}
 	}
-	return p, nil
+	return after, p.flush(&after)
+}
+
+// incident adds an incident as it was at a city index.
+func (x outbox) incident(id record.ID, upTo uint64, p *packer) error {
+	list, err := x.n.machine.Incident(id)
+	if err != nil {
+		return err
+	}
+	for _, e := range list {
+		if e.Index > upTo {
+			continue
+		}
+		if err := p.add(e); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (x outbox) Missing(_ context.Context, o record.Origin, heads []record.Head, w *record.Wrapper, send func(downlink.Part) error) error {
@@ -211,6 +250,7 @@ func (x outbox) Missing(_ context.Context, o record.Origin, heads []record.Head,
 	if err != nil {
 		return err
 	}
+	p := &packer{x: x, w: w, send: send}
 	for _, h := range held {
 		have := record.Seq(0)
 		for _, m := range heads {
@@ -226,22 +266,19 @@ func (x outbox) Missing(_ context.Context, o record.Origin, heads []record.Head,
 			if len(rows) == 0 {
 				break
 			}
-			var p downlink.Part
 			for _, r := range rows {
-				if _, err := x.add(&p, r, w); err != nil {
+				if err := p.add(r); err != nil {
 					return err
 				}
 				have = r.Entry.Link.Seq
 			}
-			if err := send(p); err != nil {
-				return err
-			}
 		}
 	}
-	return nil
+	return p.flush(nil)
 }
 
-// Resync sends every open incident that concerns the ward.
+// Resync sends the rules and wards in effect and every open incident that
+// concerns the ward.
 func (x outbox) Resync(ctx context.Context, o record.Origin, w *record.Wrapper, send func(downlink.Part) error) (downlink.Cursor, error) {
 	ward, err := wardOf(o)
 	if err != nil {
@@ -255,6 +292,10 @@ func (x outbox) Resync(ctx context.Context, o record.Origin, w *record.Wrapper, 
 	if err := x.n.view.CatchUp(ctx, x.n.machine.CityIndex()); err != nil {
 		return cur, err
 	}
+	p := &packer{x: x, w: w, send: send, part: downlink.Part{Resync: true}}
+	if err := x.n.machine.Active(p.add); err != nil {
+		return cur, err
+	}
 	q := view.Query{Status: "open", Unit: record.WardUnit(ward), Limit: 100}
 	for {
 		page, err := x.n.view.List(q)
@@ -262,23 +303,12 @@ func (x outbox) Resync(ctx context.Context, o record.Origin, w *record.Wrapper, 
 			return cur, err
 		}
 		for _, row := range page.Rows {
-			rows, err := x.n.machine.Incident(row.ID)
-			if err != nil {
-				return cur, err
-			}
-			var p downlink.Part
-			for _, r := range rows {
-				if _, err := x.add(&p, r, w); err != nil {
-					return cur, err
-				}
-			}
-			p.Resync = true
-			if err := send(p); err != nil {
+			if err := x.incident(row.ID, math.MaxUint64, p); err != nil {
 				return cur, err
 			}
 		}
 		if page.Next == nil {
-			return cur, nil
+			return cur, p.flush(nil)
 		}
 		q.Cursor = page.Next
 	}

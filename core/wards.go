@@ -6,7 +6,6 @@ import (
 	"errors"
 	"time"
 
-	"wardline/core/cluster"
 	"wardline/core/fsm"
 	"wardline/sync/api"
 	"wardline/sync/identity"
@@ -39,30 +38,14 @@ func (b backend) ImportWards(ctx context.Context, by identity.Officer, geojson [
 	ctx, cancel := context.WithTimeout(ctx, importLimit)
 	defer cancel()
 	set := w.ID()
-	actor := record.Actor{Kind: record.ByOfficer, Name: by.User, Unit: by.Unit}
-	commit := func(body record.Body) error {
-		body.Origin, body.HLC, body.Clock, body.ReceivedAt, body.Actor = record.CoreOrigin, n.clock.Now(), record.ClockSure, n.wall().UnixMilli(), actor
-		raw, err := body.Encode()
-		if err != nil {
-			return err
-		}
-		r, err := n.propose(ctx, cluster.Routine, fsm.Body(raw, nil))
-		if err != nil {
-			return unavailable(err)
-		}
-		if r.Status != fsm.OK {
-			return api.Problem(409, "refused", "", "%s", r.Detail)
-		}
-		return nil
-	}
 	for i, p := range parts {
-		err := commit(record.Body{ID: fsm.WardsPartID(set[:], uint32(i)), Kind: record.KindWards,
+		err := b.commit(ctx, by, record.Body{ID: fsm.WardsPartID(set[:], uint32(i)), Kind: record.KindWards,
 			Payload: record.Payload{Data: p, Part: uint32(i), Parts: uint32(len(parts)), Rules: version}})
 		if err != nil {
 			return nil, err
 		}
 	}
-	err = commit(record.Body{ID: record.DerivedID("activate-wards", set[:]), Kind: record.KindActivate,
+	err = b.commit(ctx, by, record.Body{ID: record.DerivedID("activate-wards", set[:]), Kind: record.KindActivate,
 		Payload: record.Payload{Step: "wards", Data: set[:], Parts: uint32(len(parts)), Rules: version}})
 	if err != nil {
 		return nil, err

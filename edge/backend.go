@@ -12,6 +12,7 @@ import (
 	"wardline/sync/identity"
 	"wardline/sync/record"
 	"wardline/sync/report"
+	"wardline/sync/routing"
 	"wardline/sync/view"
 )
 
@@ -220,6 +221,11 @@ func (b backend) Stations(context.Context) ([]api.Station, error) {
 }
 
 func (b backend) Units(context.Context) ([]api.Unit, error) { return api.AllUnits(), nil }
+
+// Rules are the routing rules with which this station works now.
+func (b backend) Rules(context.Context) ([]byte, error) {
+	return routing.MarshalRules(b.s.city.rulesAt(b.s.wall().UnixMilli()))
+}
 
 func (b backend) Ready(context.Context) error { return b.s.ledger.Stats().Failed }
 

@@ -46,6 +46,7 @@ type Station struct {
 	down    *downlink.Receiver
 	http    net.Listener
 	panels  []*panelLine
+	city    directory
 
 	mu     sync.Mutex // guards alarms
 	alarms []string
@@ -86,6 +87,9 @@ func New(c Config, log *slog.Logger) (s *Station, err error) {
 	for _, cut := range s.ledger.Found().Cuts {
 		s.alarm(fmt.Sprintf("the disk lost entries %d to %d of %s %s", cut.Have+1, cut.Had, cut.Chain.Incarnation, cut.Chain.Lane))
 	}
+	if err = s.readDirectory(); err != nil {
+		return nil, err
+	}
 	if s.view, err = view.New(s.ledger.DB(), stationLog{s.ledger}, s.log); err != nil {
 		return nil, err
 	}
@@ -94,7 +98,7 @@ func New(c Config, log *slog.Logger) (s *Station, err error) {
 	b := binary.BigEndian.Uint64(boot[:])
 	s.up = uplink.New(uplink.Config{Connect: s.connect, Boot: b, Wall: s.wall, Log: s.log}, store{s})
 	s.down = downlink.New(downlink.Config{Connect: s.connect, Boot: b, Wall: s.wall, Log: s.log}, sink{s})
-	s.door = intake.New(intake.Config{Origin: s.origin, Ledger: doorLedger{s}, Rules: routing.DefaultRules, Wall: s.wall,
+	s.door = intake.New(intake.Config{Origin: s.origin, Ledger: doorLedger{s}, Rules: func() *routing.Rules { return s.city.rulesAt(s.wall().UnixMilli()) }, Wall: s.wall,
 		Online: func() bool { return s.up.Status().Connected }, Log: s.log})
 	for _, p := range c.Panels {
 		l, err := s.newPanel(p)

@@ -82,12 +82,16 @@ func (x sink) Cursor() (downlink.Cursor, error) {
 
 func (x sink) Apply(p downlink.Part, w *record.Wrapper) error {
 	var f ledger.Foreign
+	told := false // of rules or wards
 	for _, e := range p.Entries {
 		entry, rest, err := record.DecodeEntry(e.Raw)
 		if err != nil || len(rest) != 0 {
 			return fmt.Errorf("edge: entry %d from the city cannot be read: %w", e.Index, err)
 		}
 		f.Entries = append(f.Entries, ledger.CityEntry{Index: e.Index, Entry: entry})
+		if body, err := record.DecodeBody(entry.Body); err == nil { // else the ledger says so
+			told = told || body.Kind.Directory()
+		}
 	}
 	keys, lost := sealing.Rewrap(p.Keys, w, x.s.keys.Wrapper)
 	if lost > 0 {
@@ -98,7 +102,10 @@ func (x sink) Apply(p downlink.Part, w *record.Wrapper) error {
 		v := binary.BigEndian.AppendUint64(nil, uint64(p.Cursor.Seq))
 		f.Notes = []ledger.Note{{Key: cursorKey, Value: append(v, p.Cursor.Hash[:]...)}}
 	}
-	return x.s.ledger.Foreign(f)
+	if err := x.s.ledger.Foreign(f); err != nil || !told {
+		return err
+	}
+	return x.s.readDirectory()
 }
 
 // stationLog is what lists and live streams follow.

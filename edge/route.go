@@ -82,7 +82,7 @@ func (s *Station) routeOne(r ledger.Row) error {
 			}
 		}
 		p := &r.Body.Payload
-		d := routing.Route(nil, nil, routing.Input{Category: p.Category, Place: p.Place, DeviceWard: p.Ward, CapturedAt: r.Body.CapturedAt,
+		d := routing.Route(s.city.rulesAt(r.Body.ReceivedAt), s.city.wards(), routing.Input{Category: p.Category, Place: p.Place, DeviceWard: p.Ward, CapturedAt: r.Body.CapturedAt,
 			ReceivedAt: r.Body.ReceivedAt, ClockInDoubt: p.Flags&record.FlagClock != 0, Silent: p.Flags&record.FlagSilent != 0})
 		b := record.Body{ID: record.DerivedID("routed-alone", p.Report[:], []byte(s.origin)), Incident: r.Body.Incident, Kind: record.KindRouted,
 			Origin: s.origin, Deps: []record.ID{r.Body.ID}, HLC: s.ledger.Clock().Now(), CapturedAt: r.Body.CapturedAt, ReceivedAt: r.Body.ReceivedAt,

@@ -93,6 +93,8 @@ func (b *batch) apply(item []byte) (Result, error) {
 		if len(c.rest) == 13 {
 			return b.downAck(record.WardCode(c.rest[8:]), record.Seq(binary.BigEndian.Uint64(c.rest)))
 		}
+	case cmdStation:
+		return b.stationCame(record.WardCode(c.rest))
 	}
 	return Result{Status: Refused, Detail: ErrCommand.Error()}, nil
 }

@@ -18,6 +18,7 @@ const (
 	cmdBody    = 2
 	cmdTick    = 3
 	cmdDownAck = 4
+	cmdStation = 5
 )
 
 // ErrCommand says that a command cannot be read. It was written by a newer
@@ -55,6 +56,10 @@ func Tick(ms int64) []byte {
 func DownAck(w record.WardCode, seq record.Seq) []byte {
 	return append(binary.BigEndian.AppendUint64(header(cmdDownAck, nil), uint64(seq)), w...)
 }
+
+// Station says that a ward's station has come: from now on it hears of rules
+// and wards by its outbox.
+func Station(w record.WardCode) []byte { return append(header(cmdStation, nil), w...) }
 
 type command struct {
 	kind byte

@@ -2,6 +2,7 @@ package fsm
 
 import (
 	"errors"
+	"fmt"
 
 	"wardline/sync/record"
 	"wardline/sync/routing"
@@ -41,6 +42,9 @@ func (b *batch) body(raw []byte) (Result, error) {
 		return b.where(OK, n, nil)
 	}
 	b.reload = true
+	if err == nil {
+		err = b.announce(n)
+	}
 	return b.where(OK, n, err)
 }
 
@@ -49,8 +53,16 @@ func (b *batch) body(raw []byte) (Result, error) {
 func (b *batch) fits(body *record.Body) (string, error) {
 	switch body.Kind {
 	case record.KindRules:
-		if _, err := routing.UnmarshalRules(body.Payload.Data); err != nil {
+		r, err := routing.UnmarshalRules(body.Payload.Data)
+		switch {
+		case err != nil:
 			return err.Error(), nil
+		case r.Version == 0 || r.Version != body.Payload.Rules:
+			return fmt.Sprintf("version %d in an entry for version %d; versions begin at 1", r.Version, body.Payload.Rules), nil
+		}
+		v, err := get(b.tx, idKey(rowActive, u64([]byte{activeRules}, uint64(r.Version))))
+		if err != nil || v != nil {
+			return fmt.Sprintf("version: %d stands for other rules already; use a higher one", r.Version), err
 		}
 	case record.KindActivate:
 		_, err := assemble(b.tx, body)

@@ -49,6 +49,7 @@ type Machine struct {
 	rules   []*routing.Rules // with wards: used by the applying goroutine alone
 	wards   *routing.Wards
 	recent  recent
+	active  atomic.Pointer[[]*routing.Rules] // rules, for readers
 }
 
 func badgerOptions(dir string) badger.Options {
@@ -79,6 +80,7 @@ func Open(o Options) (*Machine, error) {
 	m := &Machine{o: o}
 	ch := make(chan struct{})
 	m.changed.Store(&ch)
+	m.active.Store(new([]*routing.Rules))
 	if err := m.settle(); err != nil {
 		return nil, err
 	}

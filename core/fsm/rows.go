@@ -22,6 +22,7 @@ const (
 	rowDeadline = 'l' // time, incident, step -> nothing
 	rowNext     = 'n' // origin, predecessor -> incarnation that named it
 	rowActive   = 'a' // version -> index of the rules that were activated
+	rowStation  = 'w' // ward -> nothing: wards whose station has come, which hear of rules and wards
 	rowKey      = 'k' // key id -> wrapped key; outside chain and digest
 )
 

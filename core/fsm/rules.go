@@ -26,6 +26,7 @@ func WardsPartID(set []byte, part uint32) record.ID {
 // loadRules finds the rules and wards in effect.
 func (m *Machine) loadRules(tx *badger.Txn) error {
 	m.rules, m.wards = nil, nil
+	defer func() { rules := m.rules; m.active.Store(&rules) }()
 	return scan(tx, []byte{rowActive}, nil, true, func(k, v []byte) error {
 		r, err := entryAt(tx, beIndex(v))
 		if err != nil {

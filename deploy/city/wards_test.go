@@ -1,9 +1,14 @@
 package city
 
 import (
+	"fmt"
 	"net/http"
 	"os"
+	"strings"
 	"testing"
+
+	"wardline/sync/record"
+	"wardline/sync/routing"
 )
 
 // TestCity_WardsImported_RouteByBoundary draws one ward around a place whose
@@ -44,6 +49,69 @@ func TestCity_WardsImported_RouteByBoundary(t *testing.T) {
 		var out struct{ Read struct{ Wards int } }
 		if s := w.do(admin, "POST", cmd+"/api/v1/wards", raw, &out); s != 200 || out.Read.Wards != 168 {
 			t.Fatalf("%s: %d %+v", name, s, out)
+		}
+	}
+}
+
+// TestCity_RulesAndWards_ReachTheStation_WhichRoutesAloneByThem imports a ward's
+// boundary and rules at the core, cuts the line, and looks at what the station makes
+// of a report alone, after a restart as well.
+func TestCity_RulesAndWards_ReachTheStation_WhichRoutesAloneByThem(t *testing.T) {
+	if testing.Short() {
+		t.Skip("starts a whole city")
+	}
+	w := startTown(t)
+	cmd, st := w.file.Command.URL, w.file.Stations[0].URL
+	admin, officer := w.login(cmd, "administrator"), w.login(st, "ward_officer")
+	square := []byte(`{"type":"Feature","properties":{"code":"26704","name":"Phú Mỹ"},"geometry":{"type":"Polygon","coordinates":[[[106.70,10.70],[106.70,10.74],[106.75,10.74],[106.75,10.70],[106.70,10.70]]]}}`)
+	if s := w.do(admin, "POST", cmd+"/api/v1/wards", square, nil); s != 200 {
+		t.Fatalf("import of wards: %d", s)
+	}
+	rules := routing.DefaultRules()
+	rules.Version = 7
+	fire := rules.Categories[record.Fire]
+	fire.Departments = []record.UnitID{"PC07", "PK02"}
+	rules.Categories[record.Fire] = fire
+	raw, err := routing.MarshalRules(rules)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var bad struct{ Field string }
+	if s := w.do(admin, "POST", cmd+"/api/v1/rules", []byte(`{"version":1,"from":"x","categories":{}}`), &bad); s != 400 || bad.Field != "from" {
+		t.Fatalf("rules with a wrong date: %d %+v", s, bad)
+	}
+	if s := w.do(admin, "POST", cmd+"/api/v1/rules", raw, nil); s != 200 {
+		t.Fatalf("import of rules: %d", s)
+	}
+	fire.Departments = []record.UnitID{"PC08"}
+	rules.Categories[record.Fire] = fire
+	if other, err := routing.MarshalRules(rules); err != nil || w.do(admin, "POST", cmd+"/api/v1/rules", other, nil) != 409 {
+		t.Fatalf("other rules under the same version were taken (%v)", err)
+	}
+	var now struct{ Version int }
+	w.wait("the rules are at the station", func() bool {
+		return w.do(officer, "GET", st+"/api/v1/rules", nil, &now) == 200 && now.Version == 7
+	})
+	w.control("cut", map[string][]string{"mode": {"refuse"}})
+	for _, restarted := range []bool{false, true} {
+		if restarted {
+			w.control("stop", map[string][]string{"name": {"ward-26704"}})
+			w.control("start", map[string][]string{"name": {"ward-26704"}})
+		}
+		id := newID()
+		w.wait("a report is taken", func() bool {
+			s := w.do(http.DefaultClient, "POST", st+"/api/v1/reports", reportOf(id), nil)
+			return s == 201 || s == 200
+		})
+		var in struct {
+			Lead  string
+			Units []struct{ Unit string }
+		}
+		w.wait("the station routes alone", func() bool {
+			return w.do(officer, "GET", st+"/api/v1/incidents/"+id, nil, &in) == 200 && in.Lead != ""
+		})
+		if told := fmt.Sprint(in.Units); in.Lead != "ward/26704" || !strings.Contains(told, "PK02") {
+			t.Fatalf("restarted %v: led by %s, told %s: the city's boundary and rules were not used", restarted, in.Lead, told)
 		}
 	}
 }

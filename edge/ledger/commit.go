@@ -167,13 +167,16 @@ func (b *batch) one(r *request) func() {
 	if err != nil {
 		return func() { r.answer(Result{}, v, nil, err) }
 	}
-	var all []Result
-	for i := range list {
-		q := request{a: list[i]}
-		if err := q.encode(); err != nil {
-			return func() { r.answer(Result{}, v, all, err) }
+	encoded := make([]request, len(list))
+	for i := range list { // all before the first is appended: all or nothing
+		encoded[i].a = list[i]
+		if err := encoded[i].encode(); err != nil {
+			return func() { r.answer(Result{}, v, nil, err) }
 		}
-		res, err := b.append(&q.a, q.raw)
+	}
+	var all []Result
+	for i := range encoded {
+		res, err := b.append(&encoded[i].a, encoded[i].raw)
 		if err != nil {
 			return func() { r.answer(Result{}, v, all, err) }
 		}
@@ -241,8 +244,12 @@ func (b *batch) append(a *Append, raw []byte) (Result, error) {
 	return res, nil
 }
 
-// index makes the entry findable under every incident that it is about.
+// index makes the entry findable under every incident that it is about; rules
+// and wards under record.DirectoryID.
 func (b *batch) index(body *record.Body, pos uint64) error {
+	if body.Kind.Directory() {
+		return b.set(incidentKey(record.DirectoryID, pos), nil)
+	}
 	for i := -1; i < len(body.Payload.Incidents); i++ {
 		id := body.Incident
 		if i >= 0 {

@@ -42,6 +42,8 @@ type Backend interface {
 	// Stations and Units for the desks.
 	Stations(ctx context.Context) ([]Station, error)
 	Units(ctx context.Context) ([]Unit, error)
+	// Rules are the routing rules in effect, as JSON (routing.MarshalRules).
+	Rules(ctx context.Context) ([]byte, error)
 	// Ready says why this node cannot work, or nil.
 	Ready(ctx context.Context) error
 }
@@ -55,6 +57,8 @@ type CityLog interface {
 // Manager takes rules and wards into the city's log.
 type Manager interface {
 	ImportWards(ctx context.Context, by identity.Officer, geojson []byte) (any, error)
+	// ImportRules takes one version of the routing rules (routing.UnmarshalRules).
+	ImportRules(ctx context.Context, by identity.Officer, rules []byte) (any, error)
 }
 
 // Quarantined lists malformed input that was kept raw.

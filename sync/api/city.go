@@ -1,11 +1,13 @@
 package api
 
 import (
+	"encoding/json"
 	"io"
 	"net/http"
 	"strconv"
 
 	"wardline/sync/identity"
+	"wardline/sync/routing"
 )
 
 type entriesJSON struct {
@@ -96,20 +98,38 @@ func (s *Server) getMalformed(w http.ResponseWriter, r *http.Request, _ identity
 }
 
 func (s *Server) postWards(w http.ResponseWriter, r *http.Request, o identity.Officer) error {
+	return s.imported(w, r, maxImport, "wards", func(m Manager, raw []byte) (any, error) { return m.ImportWards(r.Context(), o, raw) })
+}
+
+func (s *Server) postRules(w http.ResponseWriter, r *http.Request, o identity.Officer) error {
+	return s.imported(w, r, routing.MaxRulesJSON, "rules", func(m Manager, raw []byte) (any, error) { return m.ImportRules(r.Context(), o, raw) })
+}
+
+// imported reads a file of at most limit bytes and hands it to the core.
+func (s *Server) imported(w http.ResponseWriter, r *http.Request, limit int64, what string, take func(Manager, []byte) (any, error)) error {
 	m, ok := s.Backend.(Manager)
 	if !ok {
-		return Problem(404, "not-here", "", "wards are imported at the core")
+		return Problem(404, "not-here", "", "%s are imported at the core", what)
 	}
-	raw, err := io.ReadAll(io.LimitReader(r.Body, maxImport+1))
+	raw, err := io.ReadAll(io.LimitReader(r.Body, limit+1))
 	if err != nil {
 		return Problem(400, "not-read", "", "the request broke off")
 	}
-	if len(raw) > maxImport {
-		return Problem(413, "too-large", "", "at most %d bytes", maxImport)
+	if int64(len(raw)) > limit {
+		return Problem(413, "too-large", "", "at most %d bytes", limit)
 	}
-	sum, err := m.ImportWards(r.Context(), o, raw)
+	out, err := take(m, raw)
 	if err != nil {
 		return err
 	}
-	return s.answer(w, 200, sum)
+	return s.answer(w, 200, out)
+}
+
+// getRules are the routing rules in effect, as POST /api/v1/rules takes them.
+func (s *Server) getRules(w http.ResponseWriter, r *http.Request, _ identity.Officer) error {
+	raw, err := s.Backend.Rules(r.Context())
+	if err != nil {
+		return err
+	}
+	return s.answer(w, 200, json.RawMessage(raw))
 }

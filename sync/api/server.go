@@ -5,10 +5,12 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"net"
 	"net/http"
+	"runtime/debug"
 	"strconv"
 	"strings"
 	"time"
@@ -65,6 +67,7 @@ type handler func(w http.ResponseWriter, r *http.Request) error
 func (s *Server) routes() {
 	on := func(pattern string, h handler) {
 		s.mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
+			defer s.mishap(w, r)
 			if err := h(w, r); err != nil {
 				s.fail(w, r, err)
 			}
@@ -81,6 +84,8 @@ func (s *Server) routes() {
 	on("GET /api/v1/stations", s.officer(identity.ReadStations, s.getStations))
 	on("GET /api/v1/units", s.officer(identity.ReadStations, s.getUnits))
 	on("GET /api/v1/malformed", s.officer(identity.ReadIncidents, s.getMalformed))
+	on("GET /api/v1/rules", s.officer(identity.ReadStations, s.getRules))
+	on("POST /api/v1/rules", s.officer(identity.ManageRules, s.postRules))
 	on("POST /api/v1/wards", s.officer(identity.ManageRules, s.postWards))
 	on("GET /api/v1/me", s.getMe)
 	on("POST /api/v1/session", s.postSession)
@@ -138,6 +143,19 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 		return srv.Close()
 	}
 	return nil
+}
+
+// mishap says loudly when a handler panicked, and answers instead of leaving the
+// client with a broken connection. A stream whose reader has gone panics on purpose.
+func (s *Server) mishap(w http.ResponseWriter, r *http.Request) {
+	v := recover()
+	if v == nil {
+		return
+	}
+	if v == http.ErrAbortHandler {
+		panic(v)
+	}
+	s.fail(w, r, fmt.Errorf("panic: %v\n%s", v, debug.Stack()))
 }
 
 func (s *Server) fail(w http.ResponseWriter, r *http.Request, err error) {

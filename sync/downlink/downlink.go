@@ -54,8 +54,10 @@ type Outbox interface {
 	Resync(ctx context.Context, o record.Origin, w *record.Wrapper, send func(Part) error) (Cursor, error)
 	// Missing calls send with the station's own entries that its disk lacks.
 	Missing(ctx context.Context, o record.Origin, heads []record.Head, w *record.Wrapper, send func(Part) error) error
-	// Next gives the rows after a cursor, expanded; an empty part when there are none.
-	Next(ctx context.Context, o record.Origin, after Cursor, w *record.Wrapper) (Part, error)
+	// Next calls send with the rows after a cursor, expanded, in parts of bounded
+	// size of which the last carries the cursor that it returns; after itself when
+	// there are none.
+	Next(ctx context.Context, o record.Origin, after Cursor, w *record.Wrapper, send func(Part) error) (Cursor, error)
 	// Taken says that the station has everything up to a cursor.
 	Taken(ctx context.Context, o record.Origin, c Cursor) error
 	Changed() <-chan struct{}
@@ -177,16 +179,13 @@ func (v *Sender) rows(ctx context.Context, o record.Origin, cur Cursor, w *recor
 	for {
 		changed := v.Outbox.Changed()
 		if ahead < maxAhead {
-			p, err := v.Outbox.Next(ctx, o, cur, w)
+			next, err := v.Outbox.Next(ctx, o, cur, w, part)
 			if err != nil {
 				return status.Error(codes.Unavailable, err.Error())
 			}
-			if p.Cursor != nil {
-				cur = *p.Cursor
+			if next != cur {
+				cur = next
 				ahead++
-				if err := part(p); err != nil {
-					return err
-				}
 				continue
 			}
 		}

@@ -99,5 +99,13 @@ func ActionKind(name string) (Kind, bool) {
 // Action says whether officers write this kind.
 func (k Kind) Action() bool { return k >= KindClaim && k <= KindRedact }
 
+// Directory says whether entries of this kind tell the stations how the city
+// works, not what happened: rules and wards.
+func (k Kind) Directory() bool { return k >= KindRules && k <= KindActivate }
+
+// DirectoryID is where a ledger finds entries of the directory kinds, which
+// belong to no incident.
+var DirectoryID = DerivedID("directory")
+
 // MarshalText is the kind's name.
 func (k Kind) MarshalText() ([]byte, error) { return []byte(k.String()), nil }

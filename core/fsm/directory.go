@@ -1,0 +1,129 @@
+package fsm
+
+import (
+	"fmt"
+
+	"github.com/dgraph-io/badger/v4"
+
+	"wardline/sync/record"
+	"wardline/sync/routing"
+)
+
+// stationCame notes a ward's station, once. What is in effect reaches it whole
+// with its first resync; its outbox says so with one row per rules and wards, so that a
+// station with an empty cursor always finds something to follow.
+func (b *batch) stationCame(w record.WardCode) (Result, error) {
+	if !w.Valid() {
+		return Result{Status: Refused, Detail: fmt.Sprintf("%q is no ward", w)}, nil
+	}
+	key := append([]byte{rowStation}, w...)
+	v, err := get(b.tx, key)
+	if err != nil || v != nil {
+		return Result{Status: OK, Index: b.meta.index}, err
+	}
+	if err := b.set(key, []byte{1}); err != nil {
+		return Result{}, err
+	}
+	active, err := activeAt(b.tx)
+	if err != nil {
+		return Result{}, err
+	}
+	for _, n := range active {
+		if err := b.outboxEntry(w, n); err != nil {
+			return Result{}, err
+		}
+	}
+	return Result{Status: OK, Index: b.meta.index}, nil
+}
+
+// announce puts rules or wards that take effect into every station's outbox.
+func (b *batch) announce(index uint64) error {
+	var wards []record.WardCode
+	err := scan(b.tx, []byte{rowStation}, nil, false, func(k, _ []byte) error {
+		wards = append(wards, record.WardCode(k[1:]))
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	for _, w := range wards {
+		if err := b.outboxEntry(w, index); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// activeAt are the city indexes of the rules and the wards in effect.
+func activeAt(tx *badger.Txn) (list []uint64, err error) {
+	err = scan(tx, []byte{rowActive}, nil, true, func(_, v []byte) error {
+		list = append(list, beIndex(v))
+		return nil
+	})
+	return list, err
+}
+
+// StationKnown says whether a ward's station has come before.
+func (m *Machine) StationKnown(w record.WardCode) (known bool, err error) {
+	err = m.view(func(tx *badger.Txn) error {
+		v, err := get(tx, append([]byte{rowStation}, w...))
+		known = v != nil
+		return err
+	})
+	return known, err
+}
+
+// Active calls f with every entry that a station needs to route alone as the
+// city does: the rules that were activated, the parts of the wards in effect and
+// the entry that activated them, in this order.
+func (m *Machine) Active(f func(Row) error) error {
+	var list []uint64
+	err := m.view(func(tx *badger.Txn) (err error) {
+		list, err = activeAt(tx)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	for _, n := range list {
+		if err := m.Whole(n, f); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Whole calls f with the entry at a city index, after the parts of the wards
+// that it activates.
+func (m *Machine) Whole(index uint64, f func(Row) error) error {
+	e, err := m.Entry(index)
+	if err != nil {
+		return err
+	}
+	if e.Body.Kind == record.KindActivate {
+		for i := range e.Body.Payload.Parts {
+			id := WardsPartID(e.Body.Payload.Data, i)
+			var at uint64
+			err := m.view(func(tx *badger.Txn) error {
+				v, err := get(tx, idKey(rowBody, id[:]))
+				at = beIndex(v)
+				return err
+			})
+			if err != nil {
+				return err
+			}
+			part, err := m.Entry(at)
+			if err != nil {
+				return err
+			}
+			if err := f(part); err != nil {
+				return err
+			}
+		}
+	}
+	return f(e)
+}
+
+// RulesAt are the rules in effect at a time, milliseconds since the Unix epoch,
+// UTC, as this node has applied them.
+func (m *Machine) RulesAt(at int64) *routing.Rules { return routing.Pick(*m.active.Load(), at) }

@@ -1,0 +1,166 @@
+package cli
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/cookiejar"
+	"os"
+	"path/filepath"
+	"time"
+)
+
+// Wards imports ward boundaries:
+// wardline wards import --data DIR FILE… for a city to try, or
+// wardline wards import --url URL --user USER --password-file FILE FILE….
+func Wards(ctx context.Context, args []string) error {
+	if len(args) == 0 || args[0] != "import" {
+		return errors.New("wardline wards import [--data DIR | --url URL --user USER --password-file FILE] FILE…")
+	}
+	return importFiles(ctx, "wards import", "/api/v1/wards", args[1:])
+}
+
+// Rules imports routing rules, or shows those in effect, in the form in which they
+// are imported: raise their version, change them, and import them.
+func Rules(ctx context.Context, args []string) error {
+	switch {
+	case len(args) > 0 && args[0] == "import":
+		return importFiles(ctx, "rules import", "/api/v1/rules", args[1:])
+	case len(args) > 0 && args[0] == "show":
+		c, err := signIn(ctx, "rules show", args[1:])
+		if err != nil {
+			return err
+		}
+		out, err := c.call(ctx, "GET", "/api/v1/rules", nil)
+		if err != nil {
+			return err
+		}
+		return printJSON(out)
+	}
+	return errors.New("wardline rules import|show [--data DIR | --url URL --user USER --password-file FILE] [FILE…]")
+}
+
+func importFiles(ctx context.Context, name, path string, args []string) error {
+	c, err := signIn(ctx, name, args)
+	if err != nil {
+		return err
+	}
+	if len(c.files) == 0 {
+		return fmt.Errorf("%s: name at least one file", name)
+	}
+	for _, file := range c.files {
+		raw, err := os.ReadFile(file)
+		if err != nil {
+			return fmt.Errorf("%s: %w", name, err)
+		}
+		out, err := c.call(ctx, "POST", path, raw)
+		if err != nil {
+			return fmt.Errorf("%s: %w", file, err)
+		}
+		fmt.Println(file)
+		if err := printJSON(out); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func printJSON(raw []byte) error {
+	var text bytes.Buffer
+	if err := json.Indent(&text, raw, "", "  "); err != nil {
+		return err
+	}
+	_, err := fmt.Println(text.String())
+	return err
+}
+
+// client speaks to a core in an administrator's name.
+type client struct {
+	http  *http.Client
+	url   string
+	files []string
+}
+
+func signIn(ctx context.Context, name string, args []string) (*client, error) {
+	f := flag.NewFlagSet(name, flag.ContinueOnError)
+	data := f.String("data", "", "directory of a city to try")
+	url := f.String("url", "", "address of the core")
+	user := f.String("user", "", "an administrator")
+	file := f.String("password-file", "", "file with the administrator's password")
+	if err := f.Parse(args); err != nil {
+		return nil, err
+	}
+	if *data == "" && (*url == "" || *user == "" || *file == "") {
+		return nil, fmt.Errorf("%s: give --data DIR, or --url, --user and --password-file", name)
+	}
+	password, err := administrator(*data, *file, url, user)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	jar, err := cookiejar.New(nil)
+	if err != nil {
+		return nil, err
+	}
+	c := &client{http: &http.Client{Jar: jar, Timeout: 2 * time.Minute}, url: *url, files: f.Args()}
+	login, err := json.Marshal(map[string]string{"user": *user, "password": password})
+	if err != nil {
+		return nil, err
+	}
+	_, err = c.call(ctx, "POST", "/api/v1/session", login)
+	return c, err
+}
+
+// administrator finds who imports: in a city to try from its city.json.
+func administrator(data, file string, url, user *string) (password string, err error) {
+	if data == "" {
+		raw, err := os.ReadFile(file)
+		return string(bytes.TrimSpace(raw)), err
+	}
+	var c struct {
+		Command  struct{ URL string }
+		Officers []struct{ User, Password, Role string }
+	}
+	raw, err := os.ReadFile(filepath.Join(data, "city.json"))
+	if err != nil {
+		return "", err
+	}
+	if err := json.Unmarshal(raw, &c); err != nil {
+		return "", fmt.Errorf("city.json: %w", err)
+	}
+	*url = c.Command.URL
+	for _, o := range c.Officers {
+		if o.Role == "administrator" {
+			*user, password = o.User, o.Password
+		}
+	}
+	return password, nil
+}
+
+func (c *client) call(ctx context.Context, method, path string, body []byte) ([]byte, error) {
+	url := c.url + path
+	r, err := http.NewRequestWithContext(ctx, method, url, bytes.NewReader(body))
+	if err != nil {
+		return nil, err
+	}
+	a, err := c.http.Do(r)
+	if err != nil {
+		return nil, err
+	}
+	out, err := io.ReadAll(io.LimitReader(a.Body, 1<<20))
+	if err := errors.Join(err, a.Body.Close()); err != nil {
+		return nil, err
+	}
+	if a.StatusCode >= 300 {
+		var p struct{ Detail string }
+		if json.Unmarshal(out, &p) == nil && p.Detail != "" {
+			return nil, errors.New(p.Detail)
+		}
+		return nil, fmt.Errorf("%s: %s", url, a.Status)
+	}
+	return out, nil
+}
