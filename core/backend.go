@@ -41,12 +41,7 @@ func unavailable(err error) error {
 func (b backend) Report(ctx context.Context, from identity.Device, raw []byte) (api.Answer, error) {
 	r, warnings, p := report.Parse(raw)
 	if p != nil {
-		e := api.Problem(400, string(p.Type), p.Field, "%s", p.Detail)
-		if p.Type == report.TooLarge && p.Field == "" {
-			e.Status, e.Title = 413, "Request Entity Too Large"
-		}
-		e.ID = p.ID
-		return api.Answer{}, e
+		return api.Answer{}, api.Refused(p)
 	}
 	in, err := door.Body(door.Input{Report: r, Warnings: warnings, Origin: record.CoreOrigin, Device: from.ID, Ward: from.Ward,
 		HLC: b.n.clock.Now(), Clock: record.ClockSure, ReceivedAt: b.n.wall().UnixMilli()})

@@ -23,12 +23,7 @@ func problemOf(err error) error {
 	var p *report.Problem
 	switch {
 	case errors.As(err, &p):
-		e := api.Problem(400, string(p.Type), p.Field, "%s", p.Detail)
-		if p.Type == report.TooLarge && p.Field == "" {
-			e.Status, e.Title = 413, "Request Entity Too Large"
-		}
-		e.ID = p.ID
-		return e
+		return api.Refused(p)
 	case errors.Is(err, ledger.ErrNoSpace):
 		e := api.Problem(507, "no-space", "", "the station's disk is full; only urgent reports are taken until there is room")
 		e.RetryAfter = 30
@@ -60,10 +55,7 @@ func (b backend) Report(ctx context.Context, from identity.Device, raw []byte) (
 			return api.Answer{}, problemOf(r.err)
 		}
 		a := api.Answer{Repeat: r.a.Repeat, ID: r.a.ID, Incident: r.a.Incident, Ward: ward, Origin: b.s.origin, Incarnation: r.a.Incarnation,
-			Lane: r.a.Lane.String(), Seq: r.a.Seq, Hash: r.a.Hash, ReceivedAt: api.Time(r.a.ReceivedAt)}
-		for _, w := range r.a.Warnings {
-			a.Warnings = append(a.Warnings, api.Warning{Field: w.Field, Detail: w.Detail})
-		}
+			Lane: r.a.Lane.String(), Seq: r.a.Seq, Hash: r.a.Hash, ReceivedAt: api.Time(r.a.ReceivedAt), Warnings: r.a.Warnings}
 		return a, nil
 	}
 }

@@ -140,7 +140,7 @@ func (d *Door) alarm(src Source, f PanelFrame, m panel.Meaning, now time.Time) D
 			p.Flags |= record.FlagShortAccount
 		}
 	}
-	p.Fingerprint = report.Fingerprint(&report.Report{ID: id, Category: p.Category})
+	p.Fingerprint = (&report.Report{ID: id, Category: p.Category}).Fingerprint()
 	draft.Lane = d.lane(p.Category, p.Flags)
 	draft.Once = &Once{ID: id, Fingerprint: p.Fingerprint, Extra: []byte("[]")}
 	return draft

@@ -16,6 +16,7 @@ import (
 
 	"wardline/sync/identity"
 	"wardline/sync/record"
+	"wardline/sync/report"
 	"wardline/sync/view"
 )
 
@@ -94,13 +95,7 @@ type Answer struct {
 	Seq         record.Seq         `json:"seq"`
 	Hash        record.Hash        `json:"hash"`
 	ReceivedAt  Time               `json:"received_at"`
-	Warnings    []Warning          `json:"warnings"`
-}
-
-// Warning is something about a report that did not refuse it.
-type Warning struct {
-	Field  string `json:"field"`
-	Detail string `json:"detail"`
+	Warnings    []report.Warning   `json:"warnings"`
 }
 
 // Done says where an officer's entry stands.
@@ -216,6 +211,12 @@ type Error struct {
 
 // Error is title and detail.
 func (e *Error) Error() string { return fmt.Sprintf("%s: %s", e.Title, e.Detail) }
+
+// Refused is a malformed report's problem as an error.
+func Refused(p *report.Problem) *Error {
+	d := p.Details()
+	return &Error{Status: d.Status, Type: d.Type, Title: d.Title, Detail: d.Detail, Field: d.Field, ID: d.ID}
+}
 
 // Problem makes an error of a kind.
 func Problem(status int, word, field, format string, a ...any) *Error {

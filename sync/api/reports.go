@@ -7,6 +7,7 @@ import (
 
 	"wardline/sync/identity"
 	"wardline/sync/record"
+	"wardline/sync/report"
 )
 
 func (s *Server) postReport(w http.ResponseWriter, r *http.Request) error {
@@ -28,7 +29,7 @@ func (s *Server) postReport(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	if a.Warnings == nil {
-		a.Warnings = []Warning{}
+		a.Warnings = []report.Warning{}
 	}
 	a.Inc = a.Incarnation.String()
 	status := http.StatusCreated

@@ -5,17 +5,9 @@ package door
 
 import (
 	"encoding/json"
-	"time"
 
 	"wardline/sync/record"
 	"wardline/sync/report"
-)
-
-// Bounds of a plausible time of capture. A phone that was offline for a
-// weekend is honest; one that says last year has a broken clock.
-const (
-	maxAge  = 7 * 24 * time.Hour
-	maxLead = 2 * time.Minute
 )
 
 // Input is a checked report and where and when it came in. Times are
@@ -72,20 +64,22 @@ func Body(in Input) (Output, error) {
 		Actor: record.Actor{Kind: record.ByDevice, Name: in.Device}, HLC: in.HLC, Clock: in.Clock, ReceivedAt: in.ReceivedAt}
 	p := &out.Body.Payload
 	p.Report, p.Category, p.Place, p.Ward = r.ID, r.Category, r.Place, in.Ward
-	p.Fingerprint = report.Fingerprint(r)
-	for _, m := range r.Media {
-		p.Media = append(p.Media, record.Medium{SHA256: m.SHA256, Type: m.Type, Bytes: uint64(m.Bytes)})
-	}
-	at, w := CapturedAt(r.CapturedAt, r.SentAt, in.ReceivedAt)
+	p.Fingerprint, p.Media = r.Fingerprint(), r.Media
+	at, w := r.When(in.ReceivedAt)
 	out.Body.CapturedAt = at
 	if w != nil {
 		out.Warnings = append(out.Warnings, *w)
+	}
+	if w != nil || r.ClockDoubt {
 		p.Flags |= record.FlagClock
 	}
 	if in.Offline {
 		p.Flags |= record.FlagOffline
 	}
-	s := Sealed{Text: r.Text, PlaceText: r.PlaceText, Reporter: r.Reporter}
+	s := Sealed{Text: r.Text, PlaceText: r.PlaceText}
+	if r.Reporter != (report.Reporter{}) {
+		s.Reporter = &r.Reporter
+	}
 	if s == (Sealed{}) {
 		return out, nil
 	}
@@ -99,25 +93,4 @@ func Body(in Input) (Output, error) {
 	}
 	p.Sealed, out.Key = &sealed, &Key{sealed.Key, key}
 	return out, nil
-}
-
-// CapturedAt corrects a source's time of capture by what its clock said when
-// it sent (received − sent), all in milliseconds since the Unix epoch, UTC. An
-// implausible time becomes the time of receipt, with a warning; it never
-// refuses a report.
-func CapturedAt(captured, sent, received int64) (int64, *report.Warning) {
-	if captured == 0 {
-		return received, nil
-	}
-	at := captured
-	if sent != 0 {
-		at += received - sent
-	}
-	switch {
-	case at > received+maxLead.Milliseconds():
-		return received, &report.Warning{Field: "captured_at", Detail: "lies in the future; deadlines run from the time of receipt. Check the device's clock"}
-	case at < received-maxAge.Milliseconds():
-		return received, &report.Warning{Field: "captured_at", Detail: "lies more than 7 days back; deadlines run from the time of receipt. Check the device's clock"}
-	}
-	return min(at, received), nil
 }

@@ -8,29 +8,31 @@ import (
 	"wardline/sync/report"
 )
 
-func TestCapturedAt_WrongClock_IsCorrectedOrWarned(t *testing.T) {
+func TestBody_WrongClock_IsFlaggedAndDeadlinesRunFromReceipt(t *testing.T) {
 	const now = int64(1_790_000_000_000)
 	for _, c := range []struct {
-		captured, sent, want int64
-		warned               bool
+		r       report.Report
+		at      int64
+		flagged bool
 	}{
-		{0, 0, now, false},
-		{now - 5000, 0, now - 5000, false},
-		{now + 1000, 0, now, false},                            // a second ahead is no lie
-		{now + 999_000, 0, now, true},                          // a quarter of an hour is
-		{5000, 8000, now - 3000, false},                        // 1970, but it says so when it sends
-		{now - 30*24*3_600_000, 0, now, true},                  // a month ago
-		{now - 2*24*3_600_000, 0, now - 2*24*3_600_000, false}, // a weekend offline
+		{report.Report{}, now, false},
+		{report.Report{CapturedAt: now - 5000}, now - 5000, false},
+		{report.Report{CapturedAt: now + 999_000}, now, true},
+		{report.Report{ClockDoubt: true}, now, true}, // it said a time that nobody can read
 	} {
-		at, w := CapturedAt(c.captured, c.sent, now)
-		if at != c.want || (w != nil) != c.warned {
-			t.Errorf("%+v: %d %v", c, at, w)
+		c.r.ID, c.r.Category = record.ID{1}, record.Fire
+		out, err := Body(Input{Report: c.r, Origin: "ward-26704", ReceivedAt: now})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if out.Body.CapturedAt != c.at || (out.Body.Payload.Flags&record.FlagClock != 0) != c.flagged {
+			t.Errorf("%+v: %d %v", c.r, out.Body.CapturedAt, out.Body.Payload.Flags)
 		}
 	}
 }
 
 func TestBody_WhatIdentifiesPeople_IsSealed(t *testing.T) {
-	r := report.Report{ID: record.ID{1}, Category: record.Fire, Text: "planted text", Reporter: &report.Reporter{Name: "Planted", Phone: "0909"}}
+	r := report.Report{ID: record.ID{1}, Category: record.Fire, Text: "planted text", Reporter: report.Reporter{Name: "Planted", Phone: "0909"}}
 	out, err := Body(Input{Report: r, Origin: "ward-26704", Device: "app-1", ReceivedAt: 5})
 	if err != nil {
 		t.Fatal(err)

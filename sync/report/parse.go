@@ -1,314 +1,337 @@
 package report
 
 import (
-	"bytes"
-	"encoding/json"
-	"errors"
-	"math/big"
-	"strconv"
+	"fmt"
 	"strings"
-	"time"
 	"unicode/utf8"
 
 	"wardline/sync/record"
 )
 
-// maxDepth bounds nesting in fields that are ignored.
-const maxDepth = 64
+const (
+	byteOrderMark = "\xef\xbb\xbf"
+	encodeUTF8    = "the payload is not UTF-8; encode it as UTF-8 without a byte order mark (RFC 8259, section 8.1)"
+)
 
-// Parse reads a report. A *Problem refuses it for good; warnings do not.
-func Parse(raw []byte) (Report, []Warning, *Problem) {
-	var r Report
-	if len(raw) > MaxBytes {
-		return r, nil, problem(TooLarge, "", "the report has more than %d bytes; send photos and clips as media, not inside the report", MaxBytes)
-	}
-	if !utf8.Valid(raw) || bytes.IndexByte(raw, 0) >= 0 {
-		return r, nil, problem(WrongCharset, "", "the report is not UTF-8 text; encode it as UTF-8 (RFC 8259, section 8.1)")
-	}
-	if bytes.HasPrefix(raw, []byte("\xef\xbb\xbf")) {
-		return r, nil, problem(WrongCharset, "", "the report begins with a byte order mark; leave it out (RFC 8259, section 8.1)")
-	}
-	if tooDeep(raw) {
-		return r, nil, problem(NotJSON, "", "the JSON is nested deeper than %d levels", maxDepth)
-	}
-	var m map[string]json.RawMessage
-	if err := json.Unmarshal(raw, &m); err != nil {
-		var te *json.UnmarshalTypeError
-		if errors.As(err, &te) {
-			return r, nil, problem(WrongType, "", "the report must be a JSON object, not %s", te.Value)
-		}
-		return r, nil, problem(NotJSON, "", "the report is not JSON: %v", err)
-	}
-	if m == nil {
-		return r, nil, problem(WrongType, "", "the report must be a JSON object, not null")
-	}
-	p := parser{m: m}
-	p.id(&r)
-	p.category(&r)
-	p.text("text", &r.Text, MaxText)
-	p.text("place_text", &r.PlaceText, MaxPlaceText)
-	p.location(&r)
-	r.CapturedAt = p.time(m["captured_at"], "captured_at")
-	r.SentAt = p.time(m["sent_at"], "sent_at")
-	p.reporter(&r)
-	p.media(&r)
-	if p.bad != nil {
-		if !r.ID.Zero() {
-			p.bad.ID = r.ID.String()
-		}
-		return Report{}, nil, p.bad
-	}
-	return r, p.warn, nil
-}
-
-// tooDeep counts brackets outside strings.
-func tooDeep(raw []byte) bool {
-	depth, in := 0, false
-	for i := 0; i < len(raw); i++ {
-		switch c := raw[i]; {
-		case in && c == '\\':
-			i++
-		case c == '"':
-			in = !in
-		case in:
-		case c == '{' || c == '[':
-			if depth++; depth > maxDepth {
-				return true
-			}
-		case c == '}' || c == ']':
-			depth--
-		}
-	}
-	return false
-}
-
-// maxExponent bounds an exponent with its letter, so that a short text cannot
-// ask for a number of a million digits.
-const maxExponent = 3
-
+// parser puts what the scanner reads into the report.
 type parser struct {
-	m    map[string]json.RawMessage
-	warn []Warning
-	bad  *Problem // the first problem
+	scanner
+	r    Report
+	seen seen
+	// found: an id or a category stood there, whatever it was.
+	found struct{ id, category bool }
 }
 
-func (p *parser) fail(b *Problem) {
-	if p.bad == nil {
-		p.bad = b
+// Parse reads a report. A *[Problem] refuses it for good and names the first
+// field at fault; warnings do not. Of a refused report only the problem is given.
+//
+// A place of exactly 0°, 0° is left out with a warning: it is what a device
+// sends that has no fix, and must not be routed by.
+func Parse(raw []byte) (Report, []Warning, *Problem) {
+	p := parser{}
+	p.out.item = -1
+	if len(raw) > MaxPayload {
+		p.out.refuse(TooLarge, "", fmt.Sprintf("the report has more than %d bytes; send photos and clips as media, not inside the report", MaxPayload))
+		raw = raw[:MaxPayload] // read on for the id
 	}
+	p.s = string(raw)
+	p.notUTF8 = !utf8.ValidString(p.s)
+	if strings.HasPrefix(p.s, byteOrderMark) {
+		p.out.refuse(WrongCharset, "", encodeUTF8)
+		p.i = len(byteOrderMark)
+	} else if strings.IndexByte(p.s[:min(4, len(p.s))], 0) >= 0 {
+		p.out.refuse(WrongCharset, "", encodeUTF8) // UTF-16 or UTF-32
+	}
+	p.report()
+	b := p.out.problem
+	if b == nil {
+		return p.r, p.out.warnings, nil
+	}
+	if b.Type == NotJSON && p.notUTF8 {
+		b.Type, b.Detail = WrongCharset, encodeUTF8
+	}
+	b.ID = p.r.ID
+	return Report{}, nil, b
 }
 
-func given(raw json.RawMessage) bool { return len(raw) > 0 && string(raw) != "null" }
-
-func (p *parser) string(raw json.RawMessage, field string) (string, bool) {
-	if !given(raw) {
-		return "", false
+func (p *parser) report() {
+	if p.peek() != '{' {
+		p.wrongType("", "the report must be a JSON object", 0)
+	} else {
+		p.object("", p.member)
 	}
-	var s string
-	if err := json.Unmarshal(raw, &s); err != nil {
-		p.fail(problem(WrongType, field, "must be a text in quotes"))
-		return "", false
+	if p.space(); p.i < len(p.s) {
+		p.fail("", "something follows after the report")
 	}
-	if strings.ContainsRune(s, 0) {
-		p.fail(problem(WrongCharset, field, "contains a zero character; leave it out"))
-		return "", false
-	}
-	return s, true
-}
-
-func (p *parser) id(r *Report) {
-	s, ok := p.string(p.m["id"], "id")
-	if !ok {
-		p.fail(problem(Missing, "id", "give each report an id of its own, a UUID, and send it again with the same one"))
+	if p.broken {
 		return
 	}
+	if !p.found.id {
+		p.out.refuse(Missing, "id", "give each report an id of its own, a UUID, and send it again with the same one")
+	}
+	if !p.found.category {
+		p.out.refuse(Missing, "category", oneOf)
+	}
+}
+
+var oneOf = fmt.Sprintf("say what it is about: one of %v", record.Categories)
+
+// seen are the members of one object that were met, a bit each.
+type seen uint16
+
+// again says whether a member was met before, and remembers it.
+func (s *seen) again(bit int) bool {
+	was := *s&(1<<bit) != 0
+	*s |= 1 << bit
+	return was
+}
+
+// once warns when a member stands there a second time.
+func (p *parser) once(s *seen, bit int, field string) {
+	if s.again(bit) {
+		p.out.warn(field, "was given more than once; the last was taken. Send each field once")
+	}
+}
+
+// member reads one member of the report.
+func (p *parser) member(name string) {
+	r := &p.r
+	switch name {
+	case "id":
+		p.id()
+	case "category":
+		p.category()
+	case "text":
+		p.once(&p.seen, 2, name)
+		r.Text = p.str(name, MaxText)
+	case "place_text":
+		p.once(&p.seen, 3, name)
+		r.PlaceText = p.str(name, MaxPlaceText)
+	case "location":
+		p.once(&p.seen, 4, name)
+		r.Place = p.location()
+	case "captured_at":
+		p.once(&p.seen, 5, name)
+		r.CapturedAt = p.clock(name)
+	case "sent_at":
+		p.once(&p.seen, 6, name)
+		r.SentAt = p.clock(name)
+	case "reporter":
+		p.once(&p.seen, 7, name)
+		r.Reporter = p.reporter()
+	case "media":
+		p.once(&p.seen, 8, name)
+		r.Media = p.media()
+	default:
+		p.skip("", 1)
+	}
+}
+
+func (p *parser) id() {
+	if p.seen.again(0) {
+		p.out.refuse(Duplicate, "id", "was given more than once; send it once")
+		old := p.r.ID
+		if p.r.ID = (record.ID{}); p.str("id", MaxPayload) == old.String() {
+			p.r.ID = old
+		}
+		return
+	}
+	if p.null("id") {
+		return
+	}
+	p.found.id = true
+	s := p.str("id", MaxPayload)
 	id, err := record.ParseID(s)
 	if err != nil || id.Zero() {
-		p.fail(problem(InvalidID, "id", "must be a UUID, for example 018f3c1e-7a2b-7c3d-8e4f-5a6b7c8d9e0f"))
+		p.out.refuse(InvalidID, "id", "must be a UUID other than zero, for example 018f3c1e-7a2b-7c3d-8e4f-5a6b7c8d9e0f")
 		return
 	}
-	r.ID = id
+	p.r.ID = id
 }
 
-func (p *parser) category(r *Report) {
-	s, ok := p.string(p.m["category"], "category")
+func (p *parser) category() {
+	if p.seen.again(1) {
+		p.out.refuse(Duplicate, "category", "was given more than once; send it once")
+	}
+	if p.null("category") {
+		return
+	}
+	p.found.category = true
+	if p.r.Category = record.Category(p.str("category", MaxPayload)); !p.r.Category.Valid() {
+		p.out.refuse(UnknownCategory, "category", oneOf)
+	}
+}
+
+// clock reads a time of the source's clock.
+func (p *parser) clock(field string) int64 {
+	at, ok := p.time(field)
 	if !ok {
-		p.fail(problem(Missing, "category", "say what it is about: one of %v", record.Categories))
-		return
+		p.r.ClockDoubt = true
 	}
-	r.Category = record.Category(s)
-	if !r.Category.Valid() {
-		p.fail(problem(UnknownCategory, "category", "must be one of %v", record.Categories))
-	}
+	return at
 }
 
-func (p *parser) text(field string, into *string, limit int) {
-	s, _ := p.string(p.m[field], field)
-	if utf8.RuneCountInString(s) > limit {
-		p.fail(problem(TooLarge, field, "has more than %d characters; shorten it", limit))
-	}
-	*into = s
-}
-
-// time reads a time; one that cannot be read is a warning, never a refusal.
-func (p *parser) time(raw json.RawMessage, field string) int64 {
-	if !given(raw) {
-		return 0
-	}
-	var s string
-	if json.Unmarshal(raw, &s) == nil {
-		if t, err := time.Parse(time.RFC3339, s); err == nil && t.UnixMilli() > 0 {
-			return t.UnixMilli()
-		}
-	}
-	p.warn = append(p.warn, Warning{field, "is not a time as RFC 3339 writes it and was left out; for example 2026-01-02T15:04:05.000Z"})
-	return 0
-}
-
-func (p *parser) object(raw json.RawMessage, field string) map[string]json.RawMessage {
-	if !given(raw) {
+func (p *parser) location() *record.Place {
+	if !p.opens('{', "location", "must be an object with lat and lon") {
 		return nil
 	}
-	var m map[string]json.RawMessage
-	if err := json.Unmarshal(raw, &m); err != nil {
-		p.fail(problem(WrongType, field, "must be an object"))
+	var (
+		met            seen
+		lat, lon, cm   int64
+		hasLat, hasLon bool
+		place          record.Place
+	)
+	p.object("location", func(name string) {
+		switch name {
+		case "lat":
+			p.once(&met, 0, "location.lat")
+			lat, hasLat = p.degrees("location.lat", 90)
+		case "lon":
+			p.once(&met, 1, "location.lon")
+			lon, hasLon = p.degrees("location.lon", 180)
+		case "accuracy_m":
+			p.once(&met, 2, "location.accuracy_m")
+			if cm, _, _ = p.num("location.accuracy_m", 2); cm < 0 {
+				p.out.refuse(OutOfRange, "location.accuracy_m", "must not be negative; it is a radius in metres")
+			}
+		case "fixed_at":
+			p.once(&met, 3, "location.fixed_at")
+			place.FixedAt, _ = p.time("location.fixed_at")
+		default:
+			p.skip("", 2)
+		}
+	})
+	const degrees = "a location needs lat and lon, in degrees, as numbers"
+	switch {
+	case p.broken:
+		return nil
+	case !hasLat:
+		p.out.refuse(Missing, "location.lat", degrees)
+	case !hasLon:
+		p.out.refuse(Missing, "location.lon", degrees)
+	case lat == 0 && lon == 0:
+		p.out.warn("location", "0, 0 was left out: it is what a device sends that has no fix. Leave location out then")
 		return nil
 	}
-	return m
+	place.LatE7, place.LonE7, place.AccuracyCM = int32(lat), int32(lon), uint32(max(0, min(cm, MaxAccuracyCM)))
+	return &place
 }
 
-func (p *parser) location(r *Report) {
-	m := p.object(p.m["location"], "location")
-	if m == nil {
-		return
+// degrees reads an angle × 10⁷ within ± limit degrees.
+func (p *parser) degrees(field string, limit int64) (v int64, given bool) {
+	v, _, given = p.num(field, 7)
+	if v > limit*1e7 || v < -limit*1e7 {
+		p.out.refuse(OutOfRange, field, fmt.Sprintf("must lie between -%d and %d degrees", limit, limit))
+		v = 0
 	}
-	lat, ok1 := p.degrees(m["lat"], "location.lat", 90)
-	lon, ok2 := p.degrees(m["lon"], "location.lon", 180)
-	if !ok1 || !ok2 {
-		return
-	}
-	place := &record.Place{LatE7: int32(lat), LonE7: int32(lon), FixedAt: p.time(m["fixed_at"], "location.fixed_at")}
-	if given(m["accuracy_m"]) {
-		cm, ok := p.scaled(m["accuracy_m"], "location.accuracy_m", 100)
-		switch {
-		case !ok:
-			return
-		case cm < 0:
-			p.fail(problem(OutOfRange, "location.accuracy_m", "must not be negative; it is a radius in metres"))
-			return
-		}
-		place.AccuracyCM = uint32(min(cm, MaxAccuracyM*100))
-	}
-	r.Place = place
+	return v, given
 }
 
-func (p *parser) degrees(raw json.RawMessage, field string, limit int64) (int64, bool) {
-	if !given(raw) {
-		p.fail(problem(Missing, field, "a location needs lat and lon, in degrees"))
-		return 0, false
+func (p *parser) reporter() (who Reporter) {
+	if !p.opens('{', "reporter", "must be an object with name, phone and anonymous") {
+		return who
 	}
-	v, ok := p.scaled(raw, field, 1e7)
-	if ok && (v > limit*1e7 || v < -limit*1e7) {
-		p.fail(problem(OutOfRange, field, "must lie between -%d and %d degrees", limit, limit))
-		return 0, false
-	}
-	return v, ok
+	var met seen
+	p.object("reporter", func(name string) {
+		switch name {
+		case "name":
+			p.once(&met, 0, "reporter.name")
+			who.Name = p.str("reporter.name", MaxName)
+		case "phone":
+			p.once(&met, 1, "reporter.phone")
+			who.Phone = p.str("reporter.phone", MaxPhone)
+		case "anonymous":
+			p.once(&met, 2, "reporter.anonymous")
+			who.Anonymous = p.boolean("reporter.anonymous")
+		default:
+			p.skip("", 2)
+		}
+	})
+	return who
 }
 
-// scaled reads a JSON number times scale, rounded to the nearest integer, from
-// its decimal text: no node may round differently.
-func (p *parser) scaled(raw json.RawMessage, field string, scale int64) (int64, bool) {
-	var n json.Number
-	if raw[0] == '"' || json.Unmarshal(raw, &n) != nil {
-		p.fail(problem(WrongType, field, "must be a number without quotes"))
-		return 0, false
+func (p *parser) media() (all []record.Medium) {
+	if !p.opens('[', "media", "must be a list") {
+		return nil
 	}
-	t := n.String()
-	if at := strings.IndexAny(t, "eE"); (at >= 0 && len(t)-at > maxExponent) || len(t) > 64 {
-		p.fail(problem(OutOfRange, field, "is a number out of any range"))
-		return 0, false
-	}
-	x, ok := new(big.Rat).SetString(t)
-	if !ok {
-		p.fail(problem(WrongType, field, "must be a number"))
-		return 0, false
-	}
-	x.Mul(x, new(big.Rat).SetInt64(scale*2))
-	x.Add(x, big.NewRat(1, 1)) // floor((2v+1)/2) rounds half up
-	q := new(big.Int).Div(x.Num(), new(big.Int).Mul(x.Denom(), big.NewInt(2)))
-	if !q.IsInt64() {
-		p.fail(problem(OutOfRange, field, "is a number out of any range"))
-		return 0, false
-	}
-	return q.Int64(), true
+	p.list("media", func(n int) {
+		if n >= MaxMedia {
+			if n == MaxMedia {
+				p.out.refuse(TooMany, "media", fmt.Sprintf("names more than %d; send the others with another report", MaxMedia))
+			}
+			p.skip("", 2)
+			return
+		}
+		p.out.item = n
+		if m, ok := p.medium(); ok {
+			all = append(all, m)
+		}
+		p.out.item = -1
+	})
+	return all
 }
 
-func (p *parser) reporter(r *Report) {
-	m := p.object(p.m["reporter"], "reporter")
-	if m == nil {
-		return
+func (p *parser) medium() (m record.Medium, ok bool) {
+	const shape = "must be an object with sha256, type and bytes"
+	if p.peek() != '{' {
+		p.wrongType("", shape, 2)
+		return m, false
 	}
-	who := &Reporter{}
-	who.Name, _ = p.string(m["name"], "reporter.name")
-	who.Phone, _ = p.string(m["phone"], "reporter.phone")
-	if utf8.RuneCountInString(who.Name) > MaxName {
-		p.fail(problem(TooLarge, "reporter.name", "has more than %d characters", MaxName))
+	var (
+		met              seen
+		hasSum, hasBytes bool
+	)
+	p.object("", func(name string) {
+		switch name {
+		case "sha256":
+			p.once(&met, 0, name)
+			if hasSum = !p.null(name); hasSum {
+				if err := m.SHA256.UnmarshalText([]byte(p.str(name, MaxPayload))); err != nil {
+					p.out.refuse(InvalidValue, name, "must be the SHA-256 sum of the file's bytes, 64 hexadecimal digits")
+				}
+			}
+		case "type":
+			p.once(&met, 1, name)
+			m.Type = p.mediaType(name)
+		case "bytes":
+			p.once(&met, 2, name)
+			var n int64
+			var whole bool
+			n, whole, hasBytes = p.num(name, 0)
+			if hasBytes && (!whole || n < 1 || n > MaxMediaBytes) {
+				p.out.refuse(OutOfRange, name, fmt.Sprintf("must be a whole number from 1 to %d", int64(MaxMediaBytes)))
+			}
+			m.Bytes = uint64(max(0, n))
+		default:
+			p.skip("", 3)
+		}
+	})
+	switch {
+	case p.broken:
+	case !hasSum:
+		p.out.refuse(Missing, "sha256", "a medium needs the SHA-256 sum of its bytes")
+	case !hasBytes:
+		p.out.refuse(Missing, "bytes", "a medium needs its size in bytes")
 	}
-	if utf8.RuneCountInString(who.Phone) > MaxPhone {
-		p.fail(problem(TooLarge, "reporter.phone", "has more than %d characters", MaxPhone))
+	if m.Type == "" {
+		m.Type = DefaultMediaType
 	}
-	if given(m["anonymous"]) && json.Unmarshal(m["anonymous"], &who.Anonymous) != nil {
-		p.fail(problem(WrongType, "reporter.anonymous", "must be true or false"))
-	}
-	if *who != (Reporter{}) {
-		r.Reporter = who
-	}
+	return m, true
 }
 
-func (p *parser) media(r *Report) {
-	if !given(p.m["media"]) {
-		return
+func (p *parser) mediaType(field string) string {
+	s := p.str(field, MaxPayload)
+	if len(s) > MaxMediaType {
+		p.out.refuse(TooLarge, field, fmt.Sprintf("has more than %d bytes", MaxMediaType))
+		return ""
 	}
-	var list []json.RawMessage
-	if json.Unmarshal(p.m["media"], &list) != nil {
-		p.fail(problem(WrongType, "media", "must be a list"))
-		return
+	slash := strings.IndexByte(s, '/')
+	wrong := s != "" && (slash < 1 || slash == len(s)-1)
+	for i := range len(s) {
+		wrong = wrong || s[i] < ' ' || s[i] > '~'
 	}
-	if len(list) > MaxMedia {
-		p.fail(problem(TooMany, "media", "names more than %d; send the others with another report", MaxMedia))
-		return
+	if wrong {
+		p.out.refuse(InvalidValue, field, "must be a media type (RFC 6838), for example image/jpeg")
 	}
-	for i, raw := range list {
-		field := "media[" + strconv.Itoa(i) + "]"
-		m := p.object(raw, field)
-		if m == nil {
-			p.fail(problem(WrongType, field, "must be an object with sha256, type and bytes"))
-			return
-		}
-		var x Medium
-		sum, _ := p.string(m["sha256"], field+".sha256")
-		if err := x.SHA256.UnmarshalText([]byte(sum)); err != nil {
-			p.fail(problem(WrongType, field+".sha256", "must be 64 hexadecimal digits"))
-			return
-		}
-		x.Type, _ = p.string(m["type"], field+".type")
-		if x.Type == "" || len(x.Type) > 100 {
-			p.fail(problem(Missing, field+".type", "a medium needs its type, for example image/jpeg"))
-			return
-		}
-		if !given(m["bytes"]) {
-			p.fail(problem(Missing, field+".bytes", "a medium needs its size in bytes"))
-			return
-		}
-		n, ok := p.scaled(m["bytes"], field+".bytes", 1)
-		if !ok {
-			return
-		}
-		if n < 1 || n > MaxMediaBytes {
-			p.fail(problem(OutOfRange, field+".bytes", "must lie between 1 and %d", int64(MaxMediaBytes)))
-			return
-		}
-		x.Bytes = n
-		r.Media = append(r.Media, x)
-	}
+	return s
 }

@@ -1,148 +1,82 @@
-// Package report reads what a source may send: it parses, checks and names
-// the field at fault. It is the same at the ward's door and at the city's.
-//
-// A report that is well-formed is never refused for its time: a wrong clock is
-// a warning. Unknown fields are ignored. The package keeps nothing and reads
-// no clock.
 package report
 
-import (
-	"crypto/sha256"
-	"encoding/binary"
-	"fmt"
+import "wardline/sync/record"
 
-	"wardline/sync/record"
-)
-
-// Limits of a report, each in the unit that its name says.
+// The limits of what a source may send.
 const (
-	// MaxBytes bounds the JSON text. The longest honest report (8,000
-	// characters of Vietnamese, all escaped) fits in it.
-	MaxBytes = 64 << 10
-	// MaxText bounds the free text, in characters: several minutes of typing.
+	// MaxPayload bounds one report as it travels, in bytes: the longest text
+	// written as \uXXXX escapes takes 48,000, the other texts 6,000 and 16 media
+	// 5,000. With it a body stays far below record.MaxBody and Badger's value
+	// threshold.
+	MaxPayload = 64 << 10
+	// MaxText bounds the text, in characters (Unicode code points): three written
+	// pages, more than anybody types on a phone in need.
 	MaxText = 8000
-	// MaxPlaceText bounds building, floor and landmark, in characters.
+	// MaxPlaceText bounds the description of a place: building, floor, landmark.
 	MaxPlaceText = 500
-	// MaxName and MaxPhone bound what a reporter says of himself, in characters.
-	MaxName  = 200
+	// MaxName bounds a reporter's name; the longest names on papers stay below 100.
+	MaxName = 200
+	// MaxPhone bounds a telephone number: E.164 has 15 digits, the rest is for
+	// separators and an extension.
 	MaxPhone = 40
-	// MaxMedia bounds how many photos and clips one report names.
+	// MaxMedia bounds the photos, clips and documents of one report; what is more
+	// is sent as a further report or added by an officer.
 	MaxMedia = 16
-	// MaxMediaBytes bounds one medium: an hour of phone video.
-	MaxMediaBytes = 8 << 30
-	// MaxAccuracyM cuts an accuracy: beyond 1,000 km a place says nothing.
-	MaxAccuracyM = 1_000_000
+	// MaxMediaType bounds a media type, in bytes: RFC 6838, section 4.2, allows 127
+	// for each half, the registered ones with codecs stay below 100.
+	MaxMediaType = 127
+	// MaxMediaBytes bounds one medium: 4 GiB is ten minutes of 4K video, and the
+	// largest file of a FAT32 card.
+	MaxMediaBytes = 4 << 30
+	// MaxAccuracyCM caps the accuracy of a place, 100 km: beyond it a position
+	// says nothing about a city, and routing looks no further.
+	MaxAccuracyCM = 100_000_00
+	// MaxDepth bounds the nesting of ignored fields; ours has three levels, and
+	// nothing that a device adds for itself needs more than 32.
+	MaxDepth = 32
+	// maxWarnings bounds what is answered to one report: each field of one can
+	// warn once, repeated keys could do so thousands of times.
+	maxWarnings = 32
 )
 
-// Report is a report as its source meant it. Times are milliseconds since the
-// Unix epoch, UTC; 0 means not said.
+// DefaultMediaType stands for a medium whose type was not said (RFC 2046,
+// section 4.5.1): a browser gives an empty type for a file that it does not know.
+const DefaultMediaType = "application/octet-stream"
+
+// Report is what one source sent. Texts are UTF-8.
 type Report struct {
-	ID         record.ID
-	Category   record.Category
-	Text       string
-	PlaceText  string
-	Place      *record.Place
-	CapturedAt int64
-	SentAt     int64
-	Reporter   *Reporter
-	Media      []Medium
+	// ID is made by the source: a UUID of any version (RFC 9562), never zero.
+	ID       record.ID
+	Category record.Category
+	Text     string
+	// PlaceText says where inside: building, floor, landmark. Never routed by.
+	PlaceText string
+	// Place is nil when the source named none, or only 0°, 0° (see Parse).
+	Place *record.Place
+	// CapturedAt is when it happened and SentAt when it was sent, both by the
+	// source's clock: milliseconds since the Unix epoch, UTC; 0 means not said.
+	// See When for what they are worth.
+	CapturedAt, SentAt int64
+	// ClockDoubt: one of the two was said and could not be read.
+	ClockDoubt bool
+	Reporter   Reporter
+	Media      []record.Medium
 }
 
-// Reporter is who reports, as far as he says.
+// Reporter is who reports, as far as the source says. It identifies a person:
+// it belongs into the sealed part of an entry and into no log.
 type Reporter struct {
-	Name      string `json:"name,omitempty"`
-	Phone     string `json:"phone,omitempty"`
-	Anonymous bool   `json:"anonymous,omitempty"`
+	Name  string `json:"name,omitempty"`
+	Phone string `json:"phone,omitempty"`
+	// Anonymous: the reporter asks not to be named. Name and phone are kept as
+	// they were sent; who may see them is decided elsewhere.
+	Anonymous bool `json:"anonymous,omitempty"`
 }
 
-// Medium is a photo or clip, named by its content; the bytes come later.
-type Medium struct {
-	SHA256 record.Hash `json:"sha256"`
-	Type   string      `json:"type"`
-	Bytes  int64       `json:"bytes"`
-}
-
-// Warning is something that did not refuse the report.
+// Warning is something about a report that did not refuse it.
 type Warning struct {
-	Field  string `json:"field"`
+	// Field is the path of the field, as location.fixed_at or media[2].type.
+	Field string `json:"field"`
+	// Detail is a sentence that says what was done and what to do.
 	Detail string `json:"detail"`
-}
-
-// ProblemType says why a report was refused for good; a closed list.
-type ProblemType string
-
-// The problems.
-const (
-	NotJSON         ProblemType = "not_json"
-	WrongCharset    ProblemType = "wrong_charset"
-	WrongType       ProblemType = "wrong_type"
-	Missing         ProblemType = "missing"
-	InvalidID       ProblemType = "invalid_id"
-	UnknownCategory ProblemType = "unknown_category"
-	OutOfRange      ProblemType = "out_of_range"
-	TooLarge        ProblemType = "too_large"
-	TooMany         ProblemType = "too_many"
-)
-
-// Problem says what is wrong with a report, in which field, and what to do.
-type Problem struct {
-	Type   ProblemType
-	Field  string
-	Detail string
-	// ID is the report's id as far as it could be read.
-	ID string
-}
-
-// Error names the field and what to do.
-func (p *Problem) Error() string {
-	if p.Field == "" {
-		return p.Detail
-	}
-	return p.Field + ": " + p.Detail
-}
-
-func problem(t ProblemType, field, format string, a ...any) *Problem {
-	return &Problem{Type: t, Field: field, Detail: fmt.Sprintf(format, a...)}
-}
-
-// Fingerprint sums up the fields of a report, so that a repeat is told from
-// another content under the same id. It covers what the fields say, not how
-// the JSON was written, and leaves out sent_at, which differs at each try.
-func Fingerprint(r *Report) record.Hash {
-	b := make([]byte, 0, 256+len(r.Text))
-	b = append(b, 1) // version
-	b = append(b, r.ID[:]...)
-	str := func(s string) {
-		b = binary.AppendUvarint(b, uint64(len(s)))
-		b = append(b, s...)
-	}
-	str(string(r.Category))
-	str(r.Text)
-	str(r.PlaceText)
-	if p := r.Place; p != nil {
-		b = append(b, 1)
-		b = binary.BigEndian.AppendUint32(b, uint32(p.LatE7))
-		b = binary.BigEndian.AppendUint32(b, uint32(p.LonE7))
-		b = binary.BigEndian.AppendUint32(b, p.AccuracyCM)
-		b = binary.BigEndian.AppendUint64(b, uint64(p.FixedAt))
-	} else {
-		b = append(b, 0)
-	}
-	b = binary.BigEndian.AppendUint64(b, uint64(r.CapturedAt))
-	if who := r.Reporter; who != nil {
-		b = append(b, 1)
-		str(who.Name)
-		str(who.Phone)
-		if who.Anonymous {
-			b = append(b, 1)
-		}
-	} else {
-		b = append(b, 0)
-	}
-	for _, m := range r.Media {
-		b = append(b, m.SHA256[:]...)
-		str(m.Type)
-		b = binary.BigEndian.AppendUint64(b, uint64(m.Bytes))
-	}
-	return sha256.Sum256(b)
 }
