@@ -12,7 +12,6 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"net"
-	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -71,7 +70,15 @@ type child struct {
 	mu      sync.Mutex // guards below
 	cmd     *exec.Cmd
 	stopped bool
+	gone    chan struct{} // closed when cmd has ended; nil before the first start
 	wake    chan struct{}
+}
+
+func (k *child) ended() {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.cmd = nil
+	close(k.gone)
 }
 
 // New makes or reads the plan; it starts nothing.
@@ -205,6 +212,10 @@ func writeJSON(path string, v any) error {
 func (c *City) Run(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
+	// What an earlier run wrote holds no longer; who waits for the file waits for this run.
+	if err := os.Remove(c.path("city.json")); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return err
+	}
 	command, err := net.Listen("tcp", c.plan.Command)
 	if err != nil {
 		return fmt.Errorf("city: %w; is another city running on %s?", err, c.o.Dir)
@@ -311,8 +322,9 @@ func (c *City) once(ctx context.Context, k *child) error {
 		return err
 	}
 	k.mu.Lock()
-	k.cmd = cmd
+	k.cmd, k.gone = cmd, make(chan struct{})
 	k.mu.Unlock()
+	defer k.ended()
 	done := make(chan error, 1)
 	go func() { done <- cmd.Wait() }()
 	if err := c.publishIfReady(); err != nil {
@@ -331,33 +343,4 @@ func (c *City) once(ctx context.Context, k *child) error {
 		_ = cmd.Process.Kill() // it had its time
 		return <-done
 	}
-}
-
-// ready waits until every part answers.
-func (c *City) ready(ctx context.Context) error {
-	client := &http.Client{Timeout: 3 * time.Second}
-	ask := func(url string) bool {
-		r, err := client.Get(url)
-		if err != nil {
-			return false
-		}
-		return r.Body.Close() == nil && r.StatusCode == 200
-	}
-	urls := []string{"http://" + c.plan.Command + "/readyz"}
-	for _, n := range c.plan.Cores {
-		urls = append(urls, "http://"+n.HTTP+"/readyz")
-	}
-	for _, s := range c.plan.Stations {
-		urls = append(urls, "http://"+s.HTTP+"/readyz")
-	}
-	for _, u := range urls {
-		for !ask(u) {
-			select {
-			case <-ctx.Done():
-				return ctx.Err()
-			case <-time.After(100 * time.Millisecond):
-			}
-		}
-	}
-	return nil
 }

@@ -62,24 +62,33 @@ func (c *City) command(w http.ResponseWriter, name string, stop bool) {
 		}
 		k.mu.Lock()
 		k.stopped = stop
-		cmd := k.cmd
+		cmd, gone := k.cmd, k.gone
 		k.mu.Unlock()
-		if stop && cmd != nil {
-			_ = cmd.Process.Signal(syscall.SIGTERM) // it may have ended by itself
-		}
 		select {
 		case k.wake <- struct{}{}:
 		default:
+		}
+		if !stop || cmd == nil {
+			return
+		}
+		_ = cmd.Process.Signal(syscall.SIGTERM) // it may have ended by itself
+		select {
+		case <-gone:
+		case <-time.After(stopLimit):
+			http.Error(w, fmt.Sprintf("%s has not ended within %v; kill %d if it must", name, stopLimit, cmd.Process.Pid), 504)
 		}
 		return
 	}
 	http.Error(w, fmt.Sprintf("no process is called %q; see city.json", name), 404)
 }
 
+// stopLimit is how long a process may take to end as it should.
+const stopLimit = 15 * time.Second
+
 // Control sends a command to the city that runs in dir.
 func Control(dir, command string, args url.Values) error {
 	sock := filepath.Join(dir, "control.sock")
-	client := &http.Client{Timeout: 10 * time.Second, Transport: &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+	client := &http.Client{Timeout: 2 * stopLimit, Transport: &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
 		var d net.Dialer
 		return d.DialContext(ctx, "unix", sock)
 	}}}

@@ -41,9 +41,10 @@ func newProxy(addr string, target func() string) (*proxy, error) {
 func (p *proxy) set(mode Cut) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	holes := p.mode != CutNone && p.mode != mode
 	p.mode = mode
-	// Connections of before are ended: after a black hole their bytes have a hole.
-	if mode == CutRefuse || mode == CutNone {
+	// Connections of before are ended: what was swallowed leaves a hole in their bytes.
+	if mode == CutRefuse || holes {
 		for c := range p.conns {
 			_ = c.Close() // that is what the cut is
 		}
