@@ -22,6 +22,7 @@ import (
 	"wardline/core"
 	"wardline/edge"
 	"wardline/hardware/panel"
+	"wardline/hardware/sim"
 	"wardline/sync/identity"
 	"wardline/sync/record"
 )
@@ -56,6 +57,7 @@ type City struct {
 	log     *slog.Logger
 	plan    plan
 	proxies []*proxy
+	cables  []*sim.Pair // between a panel's port and its station
 	kids    []*child
 
 	mu sync.Mutex // guards what changes in city.json
@@ -234,18 +236,27 @@ func (c *City) Run(ctx context.Context) error {
 	}
 	for _, s := range c.plan.Stations {
 		for _, p := range s.Panels {
-			w, err := newWires(p.Port, c.scriptPort(p.Device))
+			cable, err := sim.NewPair(p.Port, c.scriptPort(p.Device), c.log)
 			if err != nil {
-				return err
+				return errors.Join(err, c.unplug())
 			}
-			go closeLater(ctx, w)
+			c.cables = append(c.cables, cable)
 		}
 		if err := c.add("ward-"+string(s.Ward), "edge", s); err != nil {
-			return err
+			return errors.Join(err, c.unplug())
 		}
 	}
 	var wg sync.WaitGroup
-	fail := make(chan error, 2)
+	fail := make(chan error, 2+len(c.cables))
+	for _, p := range c.cables {
+		wg.Add(1)
+		go func() {
+			defer wg.Done()
+			if err := p.Run(ctx); err != nil {
+				fail <- err
+			}
+		}()
+	}
 	for _, k := range c.kids {
 		wg.Add(1)
 		go func() { defer wg.Done(); c.keep(ctx, k) }()
@@ -269,6 +280,15 @@ func (c *City) Run(ctx context.Context) error {
 		_ = p.l.Close() // everything has ended
 	}
 	return err
+}
+
+// unplug removes the cables of a city that did not come to run.
+func (c *City) unplug() error {
+	var errs []error
+	for _, p := range c.cables {
+		errs = append(errs, p.Close())
+	}
+	return errors.Join(errs...)
 }
 
 func (c *City) add(name, role string, conf any) error {
