@@ -4,6 +4,9 @@ GO ?= go
 FUZZTIME ?= 30s
 DATA ?= data
 export CGO_ENABLED ?= 1
+# deploy/bench is a module of its own, because of the peers that it measures;
+# where they cannot be fetched it is left out, and that is said. -mod=mod lets it follow ours.
+BENCH_MODULE = @cd deploy/bench && export GOFLAGS="$(GOFLAGS) -mod=mod" && { $(GO) mod download 2>/dev/null || { echo "deploy/bench is left out: its modules cannot be fetched"; exit 0; }; }
 
 .PHONY: help
 help: ## list the targets
@@ -25,6 +28,7 @@ setup: ## install what the tests need (Debian)
 test: setup build ## everything that must hold, with the race detector
 	$(GO) vet ./...
 	$(GO) test -race -timeout 14m ./...
+	$(BENCH_MODULE) && $(GO) vet ./... && $(GO) test -race ./figures ./mqttload ./reports
 
 .PHONY: race
 race: setup ## all Go tests under the race detector, uncached
@@ -33,6 +37,7 @@ race: setup ## all Go tests under the race detector, uncached
 .PHONY: lint
 lint: ## vet and formatting
 	$(GO) vet ./...
+	$(BENCH_MODULE) && $(GO) vet ./...
 	@out=$$(gofmt -l .); if [ -n "$$out" ]; then echo "not formatted: $$out"; exit 1; fi
 
 .PHONY: fuzz
@@ -42,8 +47,9 @@ fuzz: ## every fuzz target for FUZZTIME (default 30s)
 	    echo "$$p $$f"; $(GO) test -run '^$$' -fuzz "^$$f$$" -fuzztime $(FUZZTIME) $$p; done; done
 
 .PHONY: bench
-bench: ## benchmarks of the parts
+bench: build ## benchmarks of the parts, then figures beside the peers (BENCH="-short" …)
 	$(GO) test -run '^$$' -bench . -benchmem ./sync/... ./edge/... ./core/...
+	cd deploy/bench && $(GO) build -mod=mod -o bench . && ./bench -wardline ../../wardline $(BENCH)
 
 .PHONY: drill
 drill: setup ## the long forms of the tests: hundreds of kills, more seeds
