@@ -209,6 +209,9 @@ func (b backend) Stations(context.Context) ([]api.Station, error) {
 	for _, p := range b.s.panels {
 		devices = append(devices, p.device())
 	}
+	for _, x := range b.s.bridges {
+		devices = append(devices, bridgeDevice(x))
+	}
 	return []api.Station{{Devices: devices, ID: string(b.s.origin), Ward: b.s.c.Ward, Name: wardName(b.s.c.Ward), Connected: line.State == "connected", Line: &line}}, nil
 }
 

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 
+	"wardline/edge/bridge"
 	"wardline/sync/identity"
 	"wardline/sync/record"
 )
@@ -20,6 +21,8 @@ type Config struct {
 	Devices  []Device  `json:"devices" yaml:"devices"`
 	// Panels are the alarm lines.
 	Panels []Panel `json:"panels,omitempty" yaml:"panels"`
+	// Bridges are brokers that are not ours.
+	Bridges []bridge.Config `json:"bridges,omitempty" yaml:"bridges"`
 	// ReserveMB is the free space, in MiB, below which routine reports are
 	// refused; 0 takes the default.
 	ReserveMB int64 `json:"reserve_mb" yaml:"reserve_mb"`
@@ -64,7 +67,7 @@ func (c *Config) Validate() error {
 			errs = append(errs, fmt.Errorf("panels[%d]: %w", i, err))
 		}
 	}
-	return errors.Join(errs...)
+	return errors.Join(append(errs, c.checkBridges())...)
 }
 
 func (c *Config) directory() (*identity.Directory, error) {

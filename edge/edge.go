@@ -17,6 +17,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 	"google.golang.org/grpc"
 
+	"wardline/edge/bridge"
 	"wardline/edge/intake"
 	"wardline/edge/ledger"
 	"wardline/sync/api"
@@ -47,6 +48,7 @@ type Station struct {
 	http    net.Listener
 	panels  []*panelLine
 	city    directory
+	bridges []*bridge.Bridge
 
 	mu     sync.Mutex // guards alarms
 	alarms []string
@@ -107,6 +109,13 @@ func New(c Config, log *slog.Logger) (s *Station, err error) {
 		}
 		s.panels = append(s.panels, l)
 	}
+	for _, x := range c.Bridges {
+		b, err := s.newBridge(x)
+		if err != nil {
+			return nil, err
+		}
+		s.bridges = append(s.bridges, b)
+	}
 	s.http, err = net.Listen("tcp", c.HTTP)
 	return s, err
 }
@@ -141,7 +150,7 @@ func (s *Station) Run(ctx context.Context) error {
 	back, stopBack := context.WithCancel(context.Background())
 	defer stopFront()
 	defer stopBack()
-	errs := make(chan error, 8+len(s.panels))
+	errs := make(chan error, 8+len(s.panels)+len(s.bridges))
 	var fg, bg sync.WaitGroup
 	start := func(wg *sync.WaitGroup, name string, f func() error) {
 		wg.Add(1)
@@ -162,6 +171,9 @@ func (s *Station) Run(ctx context.Context) error {
 	start(&fg, "routing", func() error { return s.routeAlone(front) })
 	for _, p := range s.panels {
 		start(&fg, "alarm line "+p.c.Device, func() error { return p.run(front) })
+	}
+	for _, b := range s.bridges {
+		start(&fg, "bridge "+b.Name(), func() error { return b.Run(front) })
 	}
 	start(&fg, "http", func() error { return srv.Serve(front, s.http) })
 	<-ctx.Done()

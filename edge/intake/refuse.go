@@ -7,6 +7,12 @@ import (
 	"wardline/sync/report"
 )
 
+// Refuse keeps bytes that a wire could not take as a report at all, because of
+// where or how they came. done gets the problem, as from Report.
+func (d *Door) Refuse(src Source, raw []byte, p *report.Problem, done func(Answer, error)) {
+	d.refuse(src, raw, p, done)
+}
+
 // refuse keeps malformed bytes and then says so: without an acknowledgement an
 // MQTT 3.1.1 client would send the same bytes for ever, with a panic stuck
 // behind them.

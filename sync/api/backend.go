@@ -139,6 +139,10 @@ type DeviceState struct {
 	Kind        string `json:"kind"`
 	Online      bool   `json:"online"`
 	SilentSince *Time  `json:"silent_since,omitempty"`
+	// Since is when it came or went last, where that is known.
+	Since *Time `json:"since,omitempty"`
+	// Detail is what is wrong with it, for people.
+	Detail string `json:"detail,omitempty"`
 }
 
 // Unit is a unit that can be told or forwarded to.
