@@ -99,6 +99,7 @@ func (b backend) Act(ctx context.Context, body record.Body, key *api.SealedKey) 
 			ch <- result{err: err}
 		case len(all) == 1:
 			ch <- result{d: api.Done{Link: all[0].Link, Hash: all[0].Hash, Position: all[0].Position, At: body.HLC.Millis()}}
+			b.s.claimed(&body)
 		default:
 			ch <- result{err: errRepeated}
 		}
@@ -212,7 +213,9 @@ func (b backend) Stations(context.Context) ([]api.Station, error) {
 	for _, x := range b.s.bridges {
 		devices = append(devices, bridgeDevice(x))
 	}
-	return []api.Station{{Devices: devices, ID: string(b.s.origin), Ward: b.s.c.Ward, Name: wardName(b.s.c.Ward), Connected: line.State == "connected", Line: &line}}, nil
+	fixed, phones := b.s.presence.list()
+	devices = append(devices, fixed...)
+	return []api.Station{{Devices: devices, Phones: phones, ID: string(b.s.origin), Ward: b.s.c.Ward, Name: wardName(b.s.c.Ward), Connected: line.State == "connected", Line: &line}}, nil
 }
 
 func (b backend) Units(context.Context) ([]api.Unit, error) { return api.AllUnits(), nil }

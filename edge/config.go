@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"wardline/edge/bridge"
+	"wardline/edge/broker"
 	"wardline/sync/identity"
 	"wardline/sync/record"
 )
@@ -19,6 +20,10 @@ type Config struct {
 	Core     []string  `json:"core" yaml:"core"`
 	Officers []Officer `json:"officers" yaml:"officers"`
 	Devices  []Device  `json:"devices" yaml:"devices"`
+	// MQTT is where devices connect by MQTT over TCP; MQTTWS by MQTT over WebSocket.
+	// Empty: not at all.
+	MQTT   string `json:"mqtt,omitempty" yaml:"mqtt"`
+	MQTTWS string `json:"mqtt_ws,omitempty" yaml:"mqtt_ws"`
 	// Panels are the alarm lines.
 	Panels []Panel `json:"panels,omitempty" yaml:"panels"`
 	// Bridges are brokers that are not ours.
@@ -68,6 +73,19 @@ func (c *Config) Validate() error {
 		}
 	}
 	return errors.Join(append(errs, c.checkBridges())...)
+}
+
+// mqtt is the MQTT server's configuration; false when there is none.
+func (c *Config) mqtt() (broker.Config, bool) {
+	b := broker.Default()
+	b.Listeners = nil
+	if c.MQTT != "" {
+		b.Listeners = append(b.Listeners, broker.Listener{Network: "tcp", Addr: c.MQTT})
+	}
+	if c.MQTTWS != "" {
+		b.Listeners = append(b.Listeners, broker.Listener{Network: "ws", Addr: c.MQTTWS})
+	}
+	return b, len(b.Listeners) > 0
 }
 
 func (c *Config) directory() (*identity.Directory, error) {

@@ -18,6 +18,7 @@ import (
 	"google.golang.org/grpc"
 
 	"wardline/edge/bridge"
+	"wardline/edge/broker"
 	"wardline/edge/intake"
 	"wardline/edge/ledger"
 	"wardline/sync/api"
@@ -33,22 +34,25 @@ import (
 
 // Station is a ward station.
 type Station struct {
-	c       Config
-	log     *slog.Logger
-	wall    func() time.Time
-	origin  record.Origin
-	ledger  *ledger.Ledger
-	door    *intake.Door
-	view    *view.View
-	keys    *sealing.Keyring
-	people  *identity.Directory
-	session [32]byte
-	up      *uplink.Sender
-	down    *downlink.Receiver
-	http    net.Listener
-	panels  []*panelLine
-	city    directory
-	bridges []*bridge.Bridge
+	c        Config
+	log      *slog.Logger
+	wall     func() time.Time
+	origin   record.Origin
+	ledger   *ledger.Ledger
+	door     *intake.Door
+	view     *view.View
+	keys     *sealing.Keyring
+	people   *identity.Directory
+	session  [32]byte
+	up       *uplink.Sender
+	down     *downlink.Receiver
+	http     net.Listener
+	panels   []*panelLine
+	city     directory
+	mqtt     *broker.Broker // nil without an MQTT address
+	receipts *receipts
+	presence *presence
+	bridges  []*bridge.Bridge
 
 	mu     sync.Mutex // guards alarms
 	alarms []string
@@ -116,6 +120,18 @@ func New(c Config, log *slog.Logger) (s *Station, err error) {
 		}
 		s.bridges = append(s.bridges, b)
 	}
+	s.presence = newPresence(s)
+	if bc, on := c.mqtt(); on {
+		if s.mqtt, err = broker.New(bc, devices{s}, devices{s}, s.log); err != nil {
+			return nil, err
+		}
+		defer func() {
+			if err != nil {
+				err = errors.Join(err, s.mqtt.Close())
+			}
+		}()
+		s.receipts = newReceipts(s)
+	}
 	s.http, err = net.Listen("tcp", c.HTTP)
 	return s, err
 }
@@ -138,6 +154,14 @@ func (s *Station) alarm(text string) {
 	}
 }
 
+// MQTTAddrs are where devices connect, in the order tcp, WebSocket; empty without MQTT.
+func (s *Station) MQTTAddrs() []net.Addr {
+	if s.mqtt == nil {
+		return nil
+	}
+	return s.mqtt.Addrs()
+}
+
 // HTTPAddr is where the interface listens.
 func (s *Station) HTTPAddr() string { return s.http.Addr().String() }
 
@@ -150,7 +174,7 @@ func (s *Station) Run(ctx context.Context) error {
 	back, stopBack := context.WithCancel(context.Background())
 	defer stopFront()
 	defer stopBack()
-	errs := make(chan error, 8+len(s.panels)+len(s.bridges))
+	errs := make(chan error, 16+len(s.panels)+len(s.bridges))
 	var fg, bg sync.WaitGroup
 	start := func(wg *sync.WaitGroup, name string, f func() error) {
 		wg.Add(1)
@@ -174,6 +198,12 @@ func (s *Station) Run(ctx context.Context) error {
 	}
 	for _, b := range s.bridges {
 		start(&fg, "bridge "+b.Name(), func() error { return b.Run(front) })
+	}
+	if s.mqtt != nil {
+		start(&fg, "mqtt", func() error { return s.mqtt.Run(front) })
+		start(&fg, "mqtt room", func() error { return s.room(front) })
+		start(&fg, "receipts", func() error { return s.receipts.Run(front) })
+		start(&fg, "presence", func() error { return s.presence.Run(front) })
 	}
 	start(&fg, "http", func() error { return srv.Serve(front, s.http) })
 	<-ctx.Done()

@@ -83,6 +83,7 @@ func (x sink) Cursor() (downlink.Cursor, error) {
 func (x sink) Apply(p downlink.Part, w *record.Wrapper) error {
 	var f ledger.Foreign
 	told := false // of rules or wards
+	var claims []record.Body
 	for _, e := range p.Entries {
 		entry, rest, err := record.DecodeEntry(e.Raw)
 		if err != nil || len(rest) != 0 {
@@ -91,6 +92,9 @@ func (x sink) Apply(p downlink.Part, w *record.Wrapper) error {
 		f.Entries = append(f.Entries, ledger.CityEntry{Index: e.Index, Entry: entry})
 		if body, err := record.DecodeBody(entry.Body); err == nil { // else the ledger says so
 			told = told || body.Kind.Directory()
+			if body.Kind == record.KindClaim {
+				claims = append(claims, body)
+			}
 		}
 	}
 	keys, lost := sealing.Rewrap(p.Keys, w, x.s.keys.Wrapper)
@@ -102,8 +106,14 @@ func (x sink) Apply(p downlink.Part, w *record.Wrapper) error {
 		v := binary.BigEndian.AppendUint64(nil, uint64(p.Cursor.Seq))
 		f.Notes = []ledger.Note{{Key: cursorKey, Value: append(v, p.Cursor.Hash[:]...)}}
 	}
-	if err := x.s.ledger.Foreign(f); err != nil || !told {
+	if err := x.s.ledger.Foreign(f); err != nil {
 		return err
+	}
+	for i := range claims {
+		x.s.claimed(&claims[i])
+	}
+	if !told {
+		return nil
 	}
 	return x.s.readDirectory()
 }

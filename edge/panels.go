@@ -119,7 +119,7 @@ func (p *panelLine) Heard(time.Time, int) {
 	if changed {
 		p.changed(c)
 	} else if p.s.wall().Sub(p.saved) >= saveEvery {
-		p.save(nil)
+		p.save()
 	}
 }
 
@@ -134,23 +134,29 @@ func (p *panelLine) changed(c panel.Change) {
 	if c.Silent {
 		reason = "silent"
 	}
-	now := p.s.wall()
-	p.save(&record.Body{ID: record.NewID(now), Kind: record.KindStatus, Origin: p.s.origin, Actor: record.Actor{Kind: record.ByDevice, Name: p.c.Device},
-		HLC: p.s.ledger.Clock().Now(), Clock: doorLedger{p.s}.ClockState(), CapturedAt: c.Since.UnixMilli(), ReceivedAt: now.UnixMilli(),
-		Payload: record.Payload{Ward: p.s.c.Ward, Reason: reason}})
+	raw, ok := p.state()
+	if !ok {
+		return
+	}
+	p.s.submitStatus(p.c.Device, reason, c.Since, []ledger.Note{{Key: p.note(), Value: raw}})
 }
 
-func (p *panelLine) save(body *record.Body) {
+func (p *panelLine) state() (raw []byte, ok bool) {
 	raw, err := json.Marshal(p.sup.State())
 	if err != nil {
 		p.s.log.Error("supervision", "err", err)
-		return
+		return nil, false
 	}
 	p.saved = p.s.wall()
-	a := ledger.Append{Lane: record.Telemetry, NoEntry: body == nil, Notes: []ledger.Note{{Key: p.note(), Value: raw}}}
-	if body != nil {
-		a.Body = *body
+	return raw, true
+}
+
+func (p *panelLine) save() {
+	raw, ok := p.state()
+	if !ok {
+		return
 	}
+	a := ledger.Append{Lane: record.Telemetry, NoEntry: true, Notes: []ledger.Note{{Key: p.note(), Value: raw}}}
 	p.s.ledger.Submit(a, func(_ ledger.Result, err error) {
 		if err != nil {
 			p.s.log.Warn("supervision could not be kept now", "device", p.c.Device, "err", err)
@@ -180,7 +186,7 @@ func (p *panelLine) run(ctx context.Context) error {
 	err := p.line.Run(ctx)
 	wg.Wait()
 	p.mu.Lock()
-	p.save(nil)
+	p.save()
 	p.mu.Unlock()
 	return err
 }

@@ -32,12 +32,13 @@ const Ward = record.WardCode("26704")
 
 // Options of a city.
 type Options struct {
-	Dir              string
-	Command, Station string // addresses; port 0 means any
-	Devices          int
-	NoRestart        bool
-	Binary           string // this program
-	Out              io.Writer
+	Dir string
+	// Command, Station and MQTT are addresses; port 0 means any, and one that is taken is replaced.
+	Command, Station, MQTT string
+	Devices                int
+	NoRestart              bool
+	Binary                 string // this program
+	Out                    io.Writer
 }
 
 // plan is what stays the same when the city is started again: ports, ids,
@@ -187,7 +188,8 @@ func (c *City) draw() error {
 	for i := range p.Cores {
 		p.Cores[i].Peers = peers
 	}
-	p.Stations = append(p.Stations, edge.Config{Ward: Ward, Dir: c.path("ward-" + string(Ward)), HTTP: addr(c.o.Station), Core: p.Proxies,
+	p.Stations = append(p.Stations, edge.Config{Ward: Ward, Dir: c.path("ward-" + string(Ward)), HTTP: addr(c.o.Station),
+		MQTT: addr(c.o.MQTT), MQTTWS: addr(anyPort), Core: p.Proxies,
 		Officers: p.Officers, Devices: p.Devices, Panels: []edge.Panel{
 			{Device: "panel-1", Protocol: panel.SurGard, Port: c.path("lines/panel-1")},
 			{Device: "button-1", Protocol: panel.Button, Port: c.path("lines/button-1")}}})

@@ -45,7 +45,7 @@ func (w *town) start() {
 		w.t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
-	c, err := New(Options{Dir: w.dir, Command: "127.0.0.1:0", Station: "127.0.0.1:0", Devices: 2, Binary: w.bin, Out: io.Discard})
+	c, err := New(Options{Dir: w.dir, Command: "127.0.0.1:0", Station: "127.0.0.1:0", MQTT: "127.0.0.1:0", Devices: 2, Binary: w.bin, Out: io.Discard})
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -74,6 +74,25 @@ func (w *town) wait(what string, ok func() bool) {
 			w.t.Fatalf("not in time: %s", what)
 		}
 		<-time.After(20 * time.Millisecond)
+	}
+}
+
+// kill ends a process of the city at once.
+func (w *town) kill(name string) {
+	w.t.Helper()
+	raw, err := os.ReadFile(filepath.Join(w.dir, "city.json"))
+	var now fileJSON
+	if err != nil || json.Unmarshal(raw, &now) != nil {
+		w.t.Fatal(err)
+	}
+	pid := now.Stations[0].PID
+	for _, c := range now.Core {
+		if c.ID == name {
+			pid = c.PID
+		}
+	}
+	if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
+		w.t.Fatal(err)
 	}
 }
 
@@ -237,20 +256,7 @@ func TestCity_CutLeaderKilledStationKilled_EveryAcknowledgedReportOnce(t *testin
 	w.control("cut", map[string][]string{"mode": {"blackhole"}})
 	more(50)
 	for _, name := range []string{"ward-26704", "core-1", "core-2", "core-3"} {
-		raw, err := os.ReadFile(filepath.Join(w.dir, "city.json"))
-		var now fileJSON
-		if err != nil || json.Unmarshal(raw, &now) != nil {
-			t.Fatal(err)
-		}
-		pid := now.Stations[0].PID
-		for _, c := range now.Core {
-			if c.ID == name {
-				pid = c.PID
-			}
-		}
-		if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
-			t.Fatal(err)
-		}
+		w.kill(name)
 		more(30)
 	}
 	w.control("cut", map[string][]string{"mode": {""}})

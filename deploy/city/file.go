@@ -2,8 +2,11 @@ package city
 
 import (
 	"fmt"
+	"net"
 	"os"
 	"strings"
+
+	"wardline/edge/broker"
 )
 
 type coreJSON struct {
@@ -24,6 +27,8 @@ type stationJSON struct {
 	ID     string      `json:"id"`
 	Ward   string      `json:"ward"`
 	URL    string      `json:"url"`
+	MQTT   string      `json:"mqtt"`
+	MQTTWS string      `json:"mqtt_ws"`
 	PID    int         `json:"pid"`
 	Panels []panelJSON `json:"panels"`
 }
@@ -75,7 +80,7 @@ func (c *City) publish() error {
 	}
 	for _, s := range c.plan.Stations {
 		id := "ward-" + string(s.Ward)
-		st := stationJSON{id, string(s.Ward), "http://" + s.HTTP, c.pid(id), nil}
+		st := stationJSON{ID: id, Ward: string(s.Ward), URL: "http://" + s.HTTP, MQTT: s.MQTT, MQTTWS: "ws://" + s.MQTTWS, PID: c.pid(id)}
 		for _, p := range s.Panels {
 			st.Panels = append(st.Panels, panelJSON{p.Device, string(p.Protocol), c.scriptPort(p.Device)})
 		}
@@ -106,7 +111,10 @@ func (c *City) hello() {
 	fmt.Fprintf(&b, "  command centre  http://%s   user %s, password %s\n", c.plan.Command, c.plan.Officers[2].User, c.plan.Officers[2].Password)
 	if len(c.plan.Devices) > 0 {
 		d := c.plan.Devices[0]
-		fmt.Fprintf(&b, "Send a report:\n  curl -u %s:%s http://%s/api/v1/reports -d '{\"id\":\"'$(cat /proc/sys/kernel/random/uuid)'\",\"category\":\"fire\",\"text\":\"cháy nhà\"}'\n", d.ID, d.Password, s.HTTP)
+		host, port, _ := net.SplitHostPort(s.MQTT) // it listens there
+		fmt.Fprintf(&b, "Send a report:\n  mosquitto_pub -h %[4]s -p %[5]s -i %[1]s -u %[1]s -P %[2]s -q 1 -t %[3]s -m '{\"id\":\"'$(cat /proc/sys/kernel/random/uuid)'\",\"category\":\"fire\",\"text\":\"cháy nhà\"}'\n",
+			d.ID, d.Password, broker.ReportTopic(d.Ward, d.ID), host, port)
+		fmt.Fprintf(&b, "  curl -u %s:%s http://%s/api/v1/reports -d '{\"id\":\"'$(cat /proc/sys/kernel/random/uuid)'\",\"category\":\"fire\",\"text\":\"cháy nhà\"}'\n", d.ID, d.Password, s.HTTP)
 	}
 	fmt.Fprintf(&b, "Press the panic button (answered \"OK 1\" after the sync):\n  printf 'PANIC button-1 1\\n' > %s\n", c.scriptPort("button-1"))
 	fmt.Fprintf(&b, "Cut and heal the line:\n  %[1]s city --data %[2]s --cut=blackhole\n  %[1]s city --data %[2]s --heal\nEverything else stands in %[2]s/city.json\n\n", c.o.Binary, c.o.Dir)

@@ -101,6 +101,7 @@ func City(ctx context.Context, args []string) error {
 	f.StringVar(&o.Dir, "data", "", "directory of the city")
 	f.StringVar(&o.Command, "command", "127.0.0.1:8800", "address of the command centre")
 	f.StringVar(&o.Station, "station", "127.0.0.1:8801", "address of the ward station")
+	f.StringVar(&o.MQTT, "mqtt", "127.0.0.1:1883", "address of the ward station for MQTT")
 	f.IntVar(&o.Devices, "devices", 4, "number of app devices")
 	f.BoolVar(&o.NoRestart, "no-restart", false, "leave a dead process dead")
 	f.String("limits", "", "off: no rate limits")

@@ -154,7 +154,7 @@ func (d *Door) Counts() *Counts { return &d.counts }
 func (d *Door) Report(src Source, raw []byte, done func(Answer, error)) {
 	r, warnings, problem := report.Parse(raw)
 	if problem != nil {
-		d.refuse(src, raw, problem, done)
+		d.Refuse(src, raw, problem, done)
 		return
 	}
 	out, err := door.Body(door.Input{Report: r, Warnings: warnings, Origin: d.origin, Device: src.Device, Ward: src.Ward,

@@ -7,16 +7,10 @@ import (
 	"wardline/sync/report"
 )
 
-// Refuse keeps bytes that a wire could not take as a report at all, because of
-// where or how they came. done gets the problem, as from Report.
-func (d *Door) Refuse(src Source, raw []byte, p *report.Problem, done func(Answer, error)) {
-	d.refuse(src, raw, p, done)
-}
-
-// refuse keeps malformed bytes and then says so: without an acknowledgement an
+// Refuse keeps malformed bytes and then says so: without an acknowledgement an
 // MQTT 3.1.1 client would send the same bytes for ever, with a panic stuck
-// behind them.
-func (d *Door) refuse(src Source, raw []byte, p *report.Problem, done func(Answer, error)) {
+// behind them. done is called as in [Door.Report].
+func (d *Door) Refuse(src Source, raw []byte, p *report.Problem, done func(Answer, error)) {
 	d.counts.Malformed.Add(1)
 	sum := sha256.Sum256(raw)
 	m := Malformed{Raw: raw, SHA256: hex.EncodeToString(sum[:]), Device: src.Device, Via: src.Via, At: d.wall().UnixMilli(),

@@ -28,9 +28,7 @@ func (l *Ledger) Run(ctx context.Context) error {
 			}
 			select {
 			case <-heads.C:
-				if err := l.writeHeads(); err != nil {
-					l.o.Log.Error("heads could not be written beside the ledger", "err", err)
-				}
+				l.each()
 			default:
 			}
 			continue
@@ -46,11 +44,22 @@ func (l *Ledger) Run(ctx context.Context) error {
 			}
 		case <-l.wake:
 		case <-heads.C:
-			if err := l.writeHeads(); err != nil {
-				l.o.Log.Error("heads could not be written beside the ledger", "err", err)
-			}
+			l.each()
 		}
 	}
+}
+
+// each is done every second: the heads are written beside the ledger, and the
+// disk is looked at, so that room is noticed although nothing may be appended.
+func (l *Ledger) each() {
+	if err := l.writeHeads(); err != nil {
+		l.o.Log.Error("heads could not be written beside the ledger", "err", err)
+	}
+	if err := l.gate.look(l.o.Wall()); err != nil {
+		l.o.Log.Error("free space of the station's disk is not known", "err", err)
+		return
+	}
+	l.room.Store(int32(l.gate.state))
 }
 
 // fail ends the ledger: after a failed sync nobody knows what is on the disk,

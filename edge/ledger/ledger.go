@@ -238,6 +238,14 @@ func (l *Ledger) notify() {
 	close(*l.changed.Swap(&ch))
 }
 
+// Roomy says whether the ledger takes entries of every lane: the disk has room
+// and less than half of a queue waits.
+func (l *Ledger) Roomy() bool {
+	l.qmu.Lock()
+	defer l.qmu.Unlock()
+	return spaceState(l.room.Load()) == roomForAll && !l.closed && len(l.other.rows) < queueEntries/2 && len(l.urgent.rows) < queueEntries/2
+}
+
 // Stats are counters since the start.
 type Stats struct {
 	Entries, Repeats, Refused, Quarantined, Batches int64

@@ -130,7 +130,9 @@ type Station struct {
 	LastHeard *Time           `json:"last_heard,omitempty"`
 	Line      *Line           `json:"line,omitempty"`
 	Devices   []DeviceState   `json:"devices,omitempty"`
-	Alarms    []string        `json:"alarms,omitempty"`
+	// Phones is how many phones are connected.
+	Phones int      `json:"phones,omitempty"`
+	Alarms []string `json:"alarms,omitempty"`
 }
 
 // DeviceState is a device as its station sees it.

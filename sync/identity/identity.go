@@ -11,7 +11,6 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"crypto/subtle"
-	"encoding/base64"
 	"fmt"
 	"sync"
 
@@ -152,9 +151,6 @@ func (d *Directory) OfficerByUser(user string) (Officer, bool) {
 	return row.Officer, ok
 }
 
-// NewSecret is a random password of 24 characters (144 bits).
-func NewSecret() string {
-	var b [18]byte
-	_, _ = rand.Read(b[:])
-	return base64.RawURLEncoding.EncodeToString(b[:])
-}
+// NewSecret is a random password of at least 128 bits, in letters and digits
+// alone: it can be pasted behind any command's flag.
+func NewSecret() string { return rand.Text() }

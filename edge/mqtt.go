@@ -1,0 +1,78 @@
+package edge
+
+import (
+	"context"
+	"errors"
+	"net"
+	"time"
+
+	"wardline/edge/broker"
+	"wardline/edge/intake"
+	"wardline/sync/record"
+	"wardline/sync/report"
+)
+
+// devices joins the MQTT server to the door: who may speak, what became of a
+// report, who is connected.
+type devices struct{ s *Station }
+
+// Authenticate checks a device's password; its client id is its own id.
+func (d devices) Authenticate(_, username, password []byte, _ net.Addr) (broker.Device, bool) {
+	v, ok := d.s.people.Device(string(username), string(password))
+	return broker.Device{ID: v.ID, Ward: v.Ward, Kind: v.Kind}, ok
+}
+
+// HandleReport hands a publish to the door. The acknowledgement goes out after
+// the sync; the message on the receipt topic says more than MQTT can.
+func (d devices) HandleReport(p broker.Publish, answer func(broker.Answer)) {
+	src := intake.Source{Device: p.Device, Ward: p.Ward, Kind: p.Kind, Via: "mqtt"}
+	done := func(a intake.Answer, err error) {
+		var bad *report.Problem
+		switch {
+		case err == nil:
+			d.s.receipts.kept(p.Device, a)
+			answer(broker.Accepted())
+		case errors.As(err, &bad):
+			d.s.receipts.refused(p.Device, bad, p.Payload)
+			answer(broker.Malformed(bad.Field + ": " + bad.Detail))
+		default:
+			answer(broker.Later())
+		}
+	}
+	if p.Problem == broker.ProblemTopic {
+		d.s.door.Refuse(src, p.Payload, &report.Problem{Type: report.InvalidValue, Field: "topic", Detail: p.Problem.String()}, done)
+		return
+	}
+	d.s.door.Report(src, p.Payload, done) // one that was cut is still larger than a report may be
+}
+
+// HandleStatus notes who is connected.
+func (d devices) HandleStatus(st broker.Status) { d.s.presence.note(st) }
+
+// roomEvery is how often the station looks whether clients that were told to
+// wait may send again.
+const roomEvery = 500 * time.Millisecond
+
+// room calls clients back that were refused for now, once the ledger takes
+// entries of all lanes again.
+func (s *Station) room(ctx context.Context) error {
+	t := time.NewTicker(roomEvery)
+	defer t.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-t.C:
+			if s.ledger.Roomy() {
+				s.mqtt.Room()
+			}
+		}
+	}
+}
+
+// claimed tells devices that an officer has what they reported.
+func (s *Station) claimed(b *record.Body) {
+	if s.receipts != nil && b.Kind == record.KindClaim {
+		s.receipts.claimed(b.Incident)
+	}
+}
