@@ -177,14 +177,15 @@ func (b *Broker) admit(d door, nc net.Conn, p *pass) bool {
 func (b *Broker) serve(d door, c *conn) {
 	err := d.greet(c)
 	if err == nil {
-		go c.write()
+		err = c.begin()
+	}
+	if err == nil {
 		err = b.establish(d, c)
 		_ = c.Close() // it only begins the end
 		close(c.read)
 		<-c.ended
 	} else {
-		c.cancel()
-		_ = c.raw.Close() // the connection is over either way
+		_ = c.Close() // the connection is over either way
 	}
 	c.pass.leave()
 	if cl := c.client; cl != nil {

@@ -63,6 +63,7 @@ type conn struct {
 	window  window
 	later   int       // refused publishes that the client still has
 	leaveAt time.Time // when it is disconnected so that it sends again; zero for never
+	writing bool      // the writer has started
 	closing bool      // what is in out is written, nothing more is taken
 }
 
@@ -204,10 +205,26 @@ func (c *conn) Close() error {
 	c.closing = true
 	c.b.refused.Add(-int64(c.later))
 	c.later = 0
+	writing := c.writing
 	c.room.Signal()
 	c.mu.Unlock()
 	c.cancel()
 	c.wakeUp()
+	if !writing {
+		return c.raw.Close()
+	}
+	return nil
+}
+
+// begin starts the writer, unless the connection has been closed before.
+func (c *conn) begin() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.closing {
+		return errClosed
+	}
+	c.writing = true
+	go c.write()
 	return nil
 }
 
