@@ -82,6 +82,9 @@ func (b backend) Report(ctx context.Context, from identity.Device, raw []byte) (
 	if err := json.Unmarshal(kept.Payload.Data, &a.Warnings); err != nil {
 		b.n.log.Error("stored warnings cannot be read", "report", r.ID, "err", err)
 	}
+	if kept.Incident != r.ID {
+		a.Warnings = append(a.Warnings, door.OtherContent(kept.Incident))
+	}
 	return a, nil
 }
 

@@ -228,15 +228,15 @@ func (b backend) Rules(context.Context) ([]byte, error) {
 func (b backend) Ready(context.Context) error { return b.s.ledger.Stats().Failed }
 
 // Malformed lists input that was refused for good and kept raw.
-func (b backend) Malformed(_ context.Context, limit int) (any, error) {
+func (b backend) Malformed(_ context.Context, limit int) ([]api.Malformed, error) {
 	rows, err := b.s.ledger.Quarantined(limit)
-	out := make([]intake.Malformed, 0, len(rows))
+	out := make([]api.Malformed, 0, len(rows))
 	for _, raw := range rows {
 		var m intake.Malformed
 		if err := json.Unmarshal(raw, &m); err != nil {
 			return nil, err
 		}
-		out = append(out, m)
+		out = append(out, api.Malformed{Raw: m.Raw, SHA256: m.SHA256, Device: m.Device, Via: m.Via, At: api.Time(m.At), Field: m.Field, Type: m.Type, Detail: m.Detail})
 	}
 	return out, err
 }

@@ -105,7 +105,7 @@ func (b *batch) cityReport(body *record.Body) (Result, error) {
 	if known && old.fingerprint != body.Payload.Fingerprint {
 		other := OtherContentID(id, body.Payload.Fingerprint)
 		if old, known, err := b.report(other); err != nil || known {
-			return b.where(Other, max(old.atCore, old.first), err)
+			return b.where(Repeat, max(old.atCore, old.first), err)
 		}
 		if err := b.otherContent(body); err != nil {
 			return Result{}, err

@@ -182,7 +182,7 @@ func (d *Door) submit(id record.ID, body record.Body, key *door.Key, fp record.H
 			body.Incident, body.Payload.Report = other, other
 			body.ID = door.EntryID(other, d.origin)
 			body.Payload.Flags |= record.FlagOtherContent
-			warn = append(warn, report.Warning{Field: "id", Detail: "this id was used before for another report; yours is kept as " + other.String()})
+			warn = append(warn, door.OtherContent(other))
 			d.submit(other, body, key, fp, warn, func(a Answer, err error) {
 				a.ID = id
 				done(a, err)

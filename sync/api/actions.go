@@ -2,6 +2,7 @@ package api
 
 import (
 	"encoding/json"
+	"errors"
 	"math"
 	"net/http"
 	"strings"
@@ -120,14 +121,14 @@ func (s *Server) postAction(w http.ResponseWriter, r *http.Request, o identity.O
 // refused puts the present state beside a refusal, so that the desk can show
 // at once who holds the incident.
 func (s *Server) refused(r *http.Request, id record.ID, err error) error {
-	ref, ok := err.(*record.Refusal)
-	if !ok {
+	var ref *record.Refusal
+	if !errors.As(err, &ref) {
 		return err
 	}
 	e := Problem(409, ref.Code, ref.Field, "%s", ref.Detail)
 	e.Code = ref.Code
 	if ref.Holder != nil {
-		e.Holder = ref.Holder
+		e.Holder = holderOf(ref.Holder)
 	}
 	if ref.Code == "missing" || ref.Code == "unknown_target" {
 		e.Status, e.Title = 400, http.StatusText(400)

@@ -64,7 +64,19 @@ type Manager interface {
 
 // Quarantined lists malformed input that was kept raw.
 type Quarantined interface {
-	Malformed(ctx context.Context, limit int) (any, error)
+	Malformed(ctx context.Context, limit int) ([]Malformed, error)
+}
+
+// Malformed is input that was refused for good.
+type Malformed struct {
+	Raw    []byte `json:"raw"`
+	SHA256 string `json:"payload_sha256"` // of all that came; Raw may be cut
+	Device string `json:"device"`
+	Via    string `json:"via"`
+	At     Time   `json:"at"`
+	Field  string `json:"field,omitempty"`
+	Type   string `json:"type"`
+	Detail string `json:"detail"`
 }
 
 // SealedKey is the key of a sealed part, to be wrapped and kept beside it.

@@ -83,8 +83,9 @@ func (s *Server) getLive(w http.ResponseWriter, r *http.Request, o identity.Offi
 	for {
 		changed := log.Changed()
 		next, err := st.send(pos)
-		if err != nil {
-			return nil // the reader has gone; it resumes with the last id it got
+		if err != nil { // the reader has gone, or the log cannot be read: it resumes with the last id it got
+			s.Log.Debug("live stream ended", "err", err)
+			return nil
 		}
 		if next > pos {
 			pos = next

@@ -9,6 +9,15 @@ import (
 //go:embed openapi.yaml
 var openapiYAML []byte
 
+//go:embed asyncapi.yaml
+var asyncapiYAML []byte
+
+// OpenAPI describes the HTTP interface.
+func OpenAPI() []byte { return openapiYAML }
+
+// AsyncAPI describes the messages of devices over MQTT.
+func AsyncAPI() []byte { return asyncapiYAML }
+
 //go:embed page.html
 var pageHTML string
 
@@ -41,4 +50,8 @@ func (s *Server) pageStyle(w http.ResponseWriter, _ *http.Request) error {
 
 func (s *Server) openapi(w http.ResponseWriter, _ *http.Request) error {
 	return static(w, "application/yaml", openapiYAML)
+}
+
+func (s *Server) asyncapi(w http.ResponseWriter, _ *http.Request) error {
+	return static(w, "application/yaml", asyncapiYAML)
 }

@@ -39,10 +39,12 @@ func (s *Server) postReport(w http.ResponseWriter, r *http.Request) error {
 	return s.answer(w, status, a)
 }
 
+// receiptJSON is a step that a report has reached: ward, city, seen. At is left
+// out where this node cannot know it: the city keeps an order and no times.
 type receiptJSON struct {
 	Step   string        `json:"step"`
-	At     Time          `json:"at"`
-	Origin record.Origin `json:"origin,omitempty"`
+	At     *Time         `json:"at,omitempty"`
+	Origin record.Origin `json:"origin"`
 	Index  uint64        `json:"index,omitempty"`
 }
 
@@ -77,28 +79,43 @@ func (s *Server) getReport(w http.ResponseWriter, r *http.Request) error {
 		return Problem(404, "not-found", "id", "no report %s from you", id)
 	}
 	out := reportJSON{ID: id, Incident: id, Receipts: []receiptJSON{}}
-	for _, e := range stored {
-		if e.Body.Kind == record.KindReport {
-			step := "ward"
-			if e.Link.Origin == record.CoreOrigin {
-				step = "city"
-			}
-			out.Receipts = append(out.Receipts, receiptJSON{Step: step, At: Time(e.Body.ReceivedAt), Origin: e.Link.Origin, Index: e.Index})
-			if step == "ward" && e.Index > 0 {
-				out.Receipts = append(out.Receipts, receiptJSON{Step: "city", At: Time(e.Body.ReceivedAt), Origin: record.CoreOrigin, Index: e.Index})
-			}
-		}
-	}
+	out.Receipts = receipts(stored, !in.Silent || officer)
 	if !in.Silent || officer {
 		out.Status = in.Status
-		for _, e := range stored {
-			if e.Body.Kind == record.KindClaim {
-				out.Receipts = append(out.Receipts, receiptJSON{Step: "seen", At: Time(e.Body.HLC.Millis()), Origin: e.Link.Origin})
-				break
-			}
-		}
 	}
 	return s.answer(w, 200, out)
+}
+
+// receipts are the steps that a report has reached, each once, in order.
+func receipts(stored []Stored, seen bool) []receiptJSON {
+	steps := map[string]receiptJSON{}
+	step := func(r receiptJSON) {
+		if _, ok := steps[r.Step]; !ok {
+			steps[r.Step] = r
+		}
+	}
+	for _, e := range stored {
+		at := Time(e.Body.ReceivedAt)
+		switch {
+		case e.Body.Kind == record.KindReport && e.Link.Origin == record.CoreOrigin:
+			step(receiptJSON{Step: "city", At: &at, Origin: record.CoreOrigin, Index: e.Index})
+		case e.Body.Kind == record.KindReport:
+			step(receiptJSON{Step: "ward", At: &at, Origin: e.Link.Origin})
+			if e.Index > 0 {
+				step(receiptJSON{Step: "city", Origin: record.CoreOrigin, Index: e.Index})
+			}
+		case e.Body.Kind == record.KindClaim && seen:
+			at = Time(e.Body.HLC.Millis())
+			step(receiptJSON{Step: "seen", At: &at, Origin: e.Link.Origin})
+		}
+	}
+	out := []receiptJSON{}
+	for _, name := range []string{"ward", "city", "seen"} {
+		if r, ok := steps[name]; ok {
+			out = append(out, r)
+		}
+	}
+	return out
 }
 
 func bodiesOf(stored []Stored) []record.Body {

@@ -49,6 +49,7 @@ type Config struct {
 type Server struct {
 	Config
 	mux  *http.ServeMux
+	on   []string      // the patterns that are answered
 	live chan struct{} // one token per open stream
 	ctx  context.Context
 	stop context.CancelFunc
@@ -66,6 +67,7 @@ type handler func(w http.ResponseWriter, r *http.Request) error
 
 func (s *Server) routes() {
 	on := func(pattern string, h handler) {
+		s.on = append(s.on, pattern)
 		s.mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
 			defer s.mishap(w, r)
 			if err := h(w, r); err != nil {
@@ -93,11 +95,15 @@ func (s *Server) routes() {
 	on("GET /healthz", s.healthz)
 	on("GET /readyz", s.readyz)
 	on("GET /openapi.yaml", s.openapi)
+	on("GET /asyncapi.yaml", s.asyncapi)
 	on("GET /{$}", s.page)
 	on("GET /page.js", s.pageScript)
 	on("GET /page.css", s.pageStyle)
 	if s.Metrics != nil {
-		s.mux.Handle("GET /metrics", s.Metrics)
+		on("GET /metrics", func(w http.ResponseWriter, r *http.Request) error {
+			s.Metrics.ServeHTTP(w, r)
+			return nil
+		})
 	}
 	s.mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
 		s.fail(w, r, Problem(404, "not-found", "", "there is nothing at %s; the interface is described in /openapi.yaml", r.URL.Path))
@@ -175,7 +181,12 @@ func (s *Server) fail(w http.ResponseWriter, r *http.Request, err error) {
 		w.Header().Set("Retry-After", strconv.Itoa(e.RetryAfter))
 	}
 	if e.Status == 401 {
-		w.Header().Set("WWW-Authenticate", `Basic realm="wardline device", charset="UTF-8"`)
+		// A browser would ask for a device's password by a dialog of its own.
+		scheme := "Basic"
+		if r.Header.Get("Sec-Fetch-Mode") != "" {
+			scheme = "Session"
+		}
+		w.Header().Set("WWW-Authenticate", scheme+` realm="wardline", charset="UTF-8"`)
 	}
 	writeJSON(w, e.Status, "application/problem+json", e)
 }

@@ -56,6 +56,11 @@ func OtherContentID(id record.ID, fp record.Hash) record.ID {
 	return record.DerivedID("other-content", id[:], fp[:])
 }
 
+// OtherContent warns the sender of a report whose id stands for another one.
+func OtherContent(kept record.ID) report.Warning {
+	return report.Warning{Field: "id", Detail: "this id was used before for another report; yours is kept as " + kept.String()}
+}
+
 // Body makes the entry's body.
 func Body(in Input) (Output, error) {
 	r := &in.Report

@@ -1,0 +1,243 @@
+package city
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/cookiejar"
+	"path/filepath"
+	"sync"
+	"testing"
+	"time"
+
+	"wardline/core"
+	"wardline/edge"
+	"wardline/hardware/panel"
+	"wardline/sync/identity"
+	"wardline/sync/record"
+)
+
+// fleet is a city within the test's process: three core nodes and a station,
+// real sockets and disks, without the supervisor.
+type fleet struct {
+	t        *testing.T
+	cores    []core.Config
+	station  edge.Config
+	stop     map[string]func() // by core id, or "station"
+	officers []edge.Officer
+	device   edge.Device
+}
+
+func startFleet(t *testing.T) *fleet {
+	t.Helper()
+	f := startCores(t)
+	f.startStation()
+	f.wait("the line stands", func() bool {
+		var st struct{ Line struct{ State string } }
+		a := f.call(f.login(f.stationURL(), identity.WardOfficer), "GET", f.stationURL()+"/api/v1/stations", nil)
+		return a.status == 200 && json.Unmarshal(a.body, &st) == nil && st.Line.State == "connected"
+	})
+	return f
+}
+
+// startCores starts the core alone and plans the station.
+func startCores(t *testing.T) *fleet {
+	t.Helper()
+	f := &fleet{t: t, stop: map[string]func(){}, device: edge.Device{ID: "app-1", Password: identity.NewSecret(), Ward: Ward, Kind: "app"}}
+	for _, o := range []edge.Officer{{User: "ward", Role: identity.WardOfficer, Unit: record.WardUnit(Ward)}, {User: "department", Role: identity.DepartmentOfficer, Unit: "PC07"},
+		{User: "command", Role: identity.CommandOfficer, Unit: record.Command}, {User: "administrator", Role: identity.Administrator, Unit: record.Command},
+		{User: "auditor", Role: identity.Auditor, Unit: record.Command}} {
+		o.Password = identity.NewSecret()
+		f.officers = append(f.officers, o)
+	}
+	dir, given := t.TempDir(), map[string]bool{}
+	addr := func() string {
+		a, err := free("127.0.0.1:0", given)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return a
+	}
+	var peers []core.Peer
+	for _, id := range []string{"core-1", "core-2", "core-3"} {
+		c := core.Config{ID: id, Dir: filepath.Join(dir, id), HTTP: addr(), Raft: addr(), Sync: addr(), CityKey: filepath.Join(dir, "city.key"), ReserveMB: 16}
+		for _, o := range f.officers {
+			c.Officers = append(c.Officers, core.Officer(o))
+		}
+		c.Devices = []core.Device{core.Device(f.device)}
+		peers = append(peers, core.Peer{ID: id, Raft: c.Raft})
+		f.cores = append(f.cores, c)
+	}
+	f.station = edge.Config{Ward: Ward, Dir: filepath.Join(dir, "ward"), HTTP: addr(), Officers: f.officers, Devices: []edge.Device{f.device},
+		Panels: []edge.Panel{{Device: "button-1", Protocol: panel.Button, Port: filepath.Join(dir, "no-adapter")}}}
+	for i := range f.cores {
+		f.cores[i].Peers = peers
+		f.station.Core = append(f.station.Core, f.cores[i].Sync)
+		f.startCore(i)
+	}
+	for i := range f.cores {
+		f.ready(f.coreURL(i))
+	}
+	return f
+}
+
+func (f *fleet) ready(base string) {
+	f.t.Helper()
+	f.wait(base+" is ready", func() bool { return f.call(nil, "GET", base+"/readyz", nil).status == 200 })
+}
+
+func (f *fleet) stationURL() string   { return "http://" + f.station.HTTP }
+func (f *fleet) coreURL(i int) string { return "http://" + f.cores[i].HTTP }
+
+// logBuffer keeps what a node logs; its last goroutines may outlive it a little.
+type logBuffer struct {
+	mu sync.Mutex // guards b
+	b  bytes.Buffer
+}
+
+func (l *logBuffer) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.Write(p)
+}
+
+// quiet keeps a node's log for when the test fails.
+func (f *fleet) quiet(name string) *slog.Logger {
+	l := new(logBuffer)
+	f.t.Cleanup(func() {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		if raw := l.b.Bytes(); f.t.Failed() {
+			f.t.Logf("%s:\n%s", name, raw[max(0, len(raw)-3000):])
+		}
+	})
+	return slog.New(slog.NewTextHandler(l, nil))
+}
+
+func (f *fleet) run(name string, run func(context.Context) error) {
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- run(ctx) }()
+	ended := false
+	f.stop[name] = func() {
+		if ended {
+			return
+		}
+		ended = true
+		cancel()
+		if err := <-done; err != nil {
+			f.t.Errorf("%s: %v", name, err)
+		}
+	}
+	f.t.Cleanup(f.stop[name])
+}
+
+func (f *fleet) startCore(i int) {
+	f.t.Helper()
+	n, err := core.New(f.cores[i], f.quiet(f.cores[i].ID))
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	f.run(f.cores[i].ID, n.Run)
+}
+
+func (f *fleet) startStation() {
+	f.t.Helper()
+	s, err := edge.New(f.station, f.quiet("station"))
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	f.run("station", s.Run)
+	f.ready(f.stationURL())
+}
+
+func (f *fleet) wait(what string, ok func() bool) {
+	f.t.Helper()
+	end := time.Now().Add(60 * time.Second)
+	for !ok() {
+		if time.Now().After(end) {
+			f.t.Fatalf("not in time: %s", what)
+		}
+		<-time.After(20 * time.Millisecond)
+	}
+}
+
+// reply is an answer with the request that it is to.
+type reply struct {
+	req    *http.Request
+	status int
+	header http.Header
+	body   []byte
+}
+
+// into decodes the answer.
+func (f *fleet) into(a reply, v any) {
+	f.t.Helper()
+	if err := json.Unmarshal(a.body, v); err != nil {
+		f.t.Fatalf("%v: %d %s", err, a.status, a.body)
+	}
+}
+
+// call asks; without a client, as nobody. The status is 0 when nothing answered.
+func (f *fleet) call(c *http.Client, method, url string, body []byte, set ...func(*http.Request)) reply {
+	f.t.Helper()
+	r, err := http.NewRequest(method, url, bytes.NewReader(body))
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	if body != nil {
+		r.Header.Set("Content-Type", "application/json")
+	}
+	for _, s := range set {
+		s(r)
+	}
+	if c == nil {
+		c = &http.Client{Timeout: 20 * time.Second}
+	}
+	a, err := c.Do(r)
+	if err != nil {
+		return reply{req: r}
+	}
+	raw, err := io.ReadAll(a.Body)
+	if cerr := a.Body.Close(); err != nil || cerr != nil {
+		return reply{req: r}
+	}
+	return reply{r, a.StatusCode, a.Header, raw}
+}
+
+// asDevice sends the device's password.
+func (f *fleet) asDevice(r *http.Request) { r.SetBasicAuth(f.device.ID, f.device.Password) }
+
+func (f *fleet) login(base string, role identity.Role) *http.Client {
+	f.t.Helper()
+	jar, err := cookiejar.New(nil)
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	c := &http.Client{Jar: jar, Timeout: 20 * time.Second}
+	for _, o := range f.officers {
+		if o.Role == role {
+			b, err := json.Marshal(map[string]string{"user": o.User, "password": o.Password})
+			if err != nil {
+				f.t.Fatal(err)
+			}
+			f.wait("log-in of "+o.User, func() bool { return f.call(c, "POST", base+"/api/v1/session", b).status == 200 })
+		}
+	}
+	return c
+}
+
+// report sends a report through a door and gives its id.
+func (f *fleet) report(base, body string) string {
+	f.t.Helper()
+	id := newID()
+	f.wait("a report is taken at "+base, func() bool {
+		a := f.call(nil, "POST", base+"/api/v1/reports", []byte(`{"id":"`+id+`",`+body+`}`), f.asDevice)
+		return a.status == 201 || a.status == 200
+	})
+	return id
+}
+

@@ -1,0 +1,351 @@
+package api
+
+import (
+	"encoding/json"
+	"net/http"
+	"slices"
+	"strconv"
+
+	"wardline/sync/record"
+)
+
+// detailJSON is an incident as a desk reads it.
+type detailJSON struct {
+	ID       record.ID       `json:"id"`
+	Version  string          `json:"version"`
+	Status   string          `json:"status"`
+	Open     bool            `json:"open"`
+	Epoch    uint32          `json:"epoch"`
+	Stub     bool            `json:"stub,omitempty"`
+	Verdict  string          `json:"verdict,omitempty"`
+	Category record.Category `json:"category,omitempty"`
+	Priority string          `json:"priority,omitempty"`
+	Place    *placeJSON      `json:"place,omitempty"`
+	Summary  string          `json:"summary,omitempty"`
+	Silent   bool            `json:"silent,omitempty"`
+	// Cancelled: the source said so; the incident stays.
+	Cancelled   bool                `json:"cancelled,omitempty"`
+	Flags       []string            `json:"flags,omitempty"`
+	Lead        record.UnitID       `json:"lead,omitempty"`
+	Units       []unitJSON          `json:"units"`
+	Conflicts   []conflictJSON      `json:"conflicts"`
+	Reports     []arrivalJSON       `json:"reports"`
+	Items       []itemJSON          `json:"items"`
+	Deadlines   []deadlineJSON      `json:"deadlines"`
+	Parked      *Time               `json:"parked_until,omitempty"`
+	Merged      []mergedJSON        `json:"merged,omitempty"`
+	Group       []record.ID         `json:"group,omitempty"`
+	Suggestions []record.Suggestion `json:"suggestions,omitempty"`
+	AfterClose  []record.ID         `json:"after_close,omitempty"`
+	Missing     []record.ID         `json:"missing,omitempty"`
+	Timeline    []lineJSON          `json:"timeline"`
+	Delivery    deliveryJSON        `json:"delivery"`
+}
+
+// authorJSON says who wrote an entry, where, and when by the author's clock.
+type authorJSON struct {
+	Entry   record.ID     `json:"entry"`
+	Name    string        `json:"name"`
+	Unit    record.UnitID `json:"unit,omitempty"`
+	Origin  record.Origin `json:"origin"`
+	At      Time          `json:"at"`
+	Sure    bool          `json:"clock_sure"`
+	Offline bool          `json:"offline,omitempty"`
+}
+
+// holderJSON is the officer of a unit who has the incident.
+type holderJSON struct {
+	Officer string     `json:"officer"`
+	By      authorJSON `json:"by"`
+}
+
+// unitJSON is a told unit; other claims were made concurrently and do not stand.
+type unitJSON struct {
+	Unit     record.UnitID   `json:"unit"`
+	Progress record.Progress `json:"progress"`
+	Holder   *holderJSON     `json:"holder,omitempty"`
+	Others   []holderJSON    `json:"other_claims,omitempty"`
+}
+
+type valueJSON struct {
+	Value string     `json:"value"`
+	By    authorJSON `json:"by"`
+}
+
+// conflictJSON is a field for which several values stand that nobody has seen together.
+type conflictJSON struct {
+	Field  string      `json:"field"`
+	Shown  valueJSON   `json:"shown"`
+	Others []valueJSON `json:"others"`
+}
+
+// itemJSON is what only grows: notes, contacts, signals, dispatches, missed deadlines.
+type itemJSON struct {
+	Kind     record.Kind    `json:"kind"`
+	Value    string         `json:"value,omitempty"`
+	At       Time           `json:"at"`
+	Redacted bool           `json:"redacted,omitempty"`
+	Signal   *record.Signal `json:"signal,omitempty"`
+	By       authorJSON     `json:"by"`
+}
+
+type mergedJSON struct {
+	Other record.ID  `json:"other"`
+	By    authorJSON `json:"by"`
+}
+
+type placeJSON struct {
+	Lat       json.Number `json:"lat"`
+	Lon       json.Number `json:"lon"`
+	AccuracyM json.Number `json:"accuracy_m"`
+	FixedAt   *Time       `json:"fixed_at,omitempty"`
+}
+
+type deadlineJSON struct {
+	Step string `json:"step"`
+	At   Time   `json:"at"`
+}
+
+type arrivalJSON struct {
+	ID         record.ID       `json:"id"`
+	Origin     record.Origin   `json:"origin"`
+	Device     string          `json:"device"`
+	Category   record.Category `json:"category"`
+	Place      *placeJSON      `json:"place,omitempty"`
+	CapturedAt Time            `json:"captured_at"`
+	ReceivedAt Time            `json:"received_at"`
+	Media      []record.Medium `json:"media,omitempty"`
+	Signal     *record.Signal  `json:"signal,omitempty"`
+	Flags      []string        `json:"flags,omitempty"`
+	Sealed     json.RawMessage `json:"sealed,omitempty"`
+	// Unreadable: the key of the sealed part is not here (any more).
+	Unreadable bool `json:"unreadable,omitempty"`
+	Redacted   bool `json:"redacted,omitempty"`
+}
+
+// lineJSON is one entry in the timeline, with both times: when it was made and
+// when it became part of the city's log (index; 0 is still on its way).
+type lineJSON struct {
+	Entry     record.ID       `json:"entry"`
+	Kind      record.Kind     `json:"kind"`
+	By        string          `json:"by"`
+	Unit      record.UnitID   `json:"unit,omitempty"`
+	Origin    record.Origin   `json:"origin"`
+	At        Time            `json:"at"`
+	Sure      bool            `json:"clock_sure"`
+	Index     uint64          `json:"index"`
+	Offline   bool            `json:"offline,omitempty"`
+	Withdrawn bool            `json:"withdrawn,omitempty"`
+	Redacted  bool            `json:"redacted,omitempty"`
+	Value     string          `json:"value,omitempty"`
+	Sealed    json.RawMessage `json:"sealed,omitempty"`
+}
+
+type deliveryJSON struct {
+	// Ward: synced to a station's disk. City: committed and applied. Index is the
+	// last in the city's order of the entries; at a station, of its own ones, that
+	// of the receipt that covers them.
+	Ward  bool   `json:"ward"`
+	City  bool   `json:"city"`
+	Index uint64 `json:"index"`
+	// Pending counts entries that this node knows and the city does not.
+	Pending int `json:"pending"`
+}
+
+func authorOf(a record.Author) authorJSON {
+	return authorJSON{Entry: a.Entry, Name: a.Name, Unit: a.Unit, Origin: a.Origin, At: Time(a.HLC.Millis()), Sure: a.Clock == record.ClockSure, Offline: a.Offline}
+}
+
+func holderOf(h *record.Holder) *holderJSON {
+	if h == nil {
+		return nil
+	}
+	return &holderJSON{h.Officer, authorOf(h.By)}
+}
+
+func valueOf(v record.Value) valueJSON { return valueJSON{v.Value, authorOf(v.By)} }
+
+// folded takes over what the fold says.
+func folded(in *record.Incident) *detailJSON {
+	d := &detailJSON{ID: in.ID, Version: in.Version(), Status: in.Status, Open: in.Open(), Epoch: in.Epoch, Stub: in.Stub, Verdict: in.Verdict,
+		Category: in.Category, Place: placeOf(in.Place), Silent: in.Silent, Cancelled: in.Cancelled, Flags: flagNames(in.Flags), Lead: in.Lead,
+		Units: []unitJSON{}, Conflicts: []conflictJSON{}, Reports: []arrivalJSON{}, Items: []itemJSON{}, Deadlines: []deadlineJSON{},
+		Suggestions: in.Suggestions, AfterClose: in.AfterClose, Missing: in.Missing, Timeline: []lineJSON{}}
+	if in.Priority != 0 {
+		d.Priority = in.Priority.String()
+	}
+	if in.ParkedUntil != 0 {
+		t := Time(in.ParkedUntil)
+		d.Parked = &t
+	}
+	for _, u := range in.Units {
+		j := unitJSON{Unit: u.Unit, Progress: u.Progress, Holder: holderOf(u.Holder)}
+		for i := range u.Others {
+			j.Others = append(j.Others, *holderOf(&u.Others[i]))
+		}
+		d.Units = append(d.Units, j)
+	}
+	for _, c := range in.Conflicts {
+		j := conflictJSON{Field: c.Field, Shown: valueOf(c.Shown)}
+		for _, v := range c.Others {
+			j.Others = append(j.Others, valueOf(v))
+		}
+		d.Conflicts = append(d.Conflicts, j)
+	}
+	for _, x := range in.Items {
+		value := x.Value
+		if x.Kind == record.KindSignal {
+			value = "" // its flags, as a number; the signal says it
+		}
+		d.Items = append(d.Items, itemJSON{x.Kind, value, Time(x.At), x.Redacted, x.Signal, authorOf(x.By)})
+	}
+	for _, x := range in.Deadlines {
+		d.Deadlines = append(d.Deadlines, deadlineJSON{x.Step, Time(x.At)})
+	}
+	for _, e := range in.Edges {
+		d.Merged = append(d.Merged, mergedJSON{e.Other, authorOf(e.By)})
+	}
+	return d
+}
+
+// maxGroup bounds how many merged incidents one answer follows.
+const maxGroup = 200
+
+func (s *Server) detail(r *http.Request, in *record.Incident, stored []Stored) (*detailJSON, error) {
+	d := folded(in)
+	by := make(map[record.ID]*Stored, len(stored))
+	redacted := map[record.ID]bool{}
+	for i := range stored {
+		e := &stored[i]
+		by[e.Body.ID] = e
+		d.Delivery.Index = max(d.Delivery.Index, e.Index)
+		if e.Index == 0 {
+			d.Delivery.Pending++
+		}
+		if e.Body.Kind == record.KindRedact && !slices.Contains(in.Withdrawn, e.Body.ID) {
+			redacted[e.Body.Payload.Target] = true
+		}
+		if e.Body.Kind == record.KindReport {
+			d.Delivery.Ward = d.Delivery.Ward || e.Link.Origin != record.CoreOrigin
+			d.Delivery.City = d.Delivery.City || e.Index > 0
+		}
+	}
+	for _, a := range slices.Concat(in.Reports, in.OtherContent) {
+		j := arrivalJSON{ID: a.Report, Origin: a.By.Origin, Device: a.By.Name, Category: a.Category, Place: placeOf(a.Place),
+			CapturedAt: Time(a.CapturedAt), ReceivedAt: Time(a.ReceivedAt), Media: a.Media, Signal: a.Signal, Flags: flagNames(a.Flags), Redacted: redacted[a.By.Entry]}
+		if e := by[a.By.Entry]; e != nil && e.Body.Payload.Sealed != nil && !j.Redacted {
+			plain, err := s.Backend.Open(e.Body.Payload.Sealed)
+			if err == nil {
+				j.Sealed = plain
+			} else {
+				j.Unreadable = true
+			}
+		}
+		d.Reports = append(d.Reports, j)
+	}
+	s.timeline(d, in, by, redacted)
+	d.Group = record.Group(in.ID, func(id record.ID) []record.ID {
+		edges := in.Edges
+		if id != in.ID {
+			more, err := s.Backend.Bodies(r.Context(), id)
+			if err != nil {
+				return nil
+			}
+			edges = record.Fold(id, bodiesOf(more)).Edges
+		}
+		var out []record.ID
+		for _, e := range edges {
+			out = append(out, e.Other)
+		}
+		return out
+	}, maxGroup)
+	if len(d.Group) == 1 {
+		d.Group = nil
+	}
+	return d, nil
+}
+
+func (s *Server) timeline(d *detailJSON, in *record.Incident, by map[record.ID]*Stored, redacted map[record.ID]bool) {
+	for _, id := range in.Order {
+		e := by[id]
+		if e == nil {
+			continue
+		}
+		b := &e.Body
+		l := lineJSON{Entry: id, Kind: b.Kind, By: b.Actor.Name, Unit: b.UnitOf(), Origin: b.Origin, At: Time(b.HLC.Millis()),
+			Sure: b.Clock == record.ClockSure, Index: e.Index, Offline: b.Payload.Flags&record.FlagOffline != 0,
+			Withdrawn: slices.Contains(in.Withdrawn, id), Redacted: redacted[id], Value: lineValue(b)}
+		if b.Payload.Sealed != nil && !l.Redacted && b.Kind != record.KindReport {
+			if plain, err := s.Backend.Open(b.Payload.Sealed); err == nil {
+				l.Sealed = plain
+			}
+		}
+		if in.Summary != nil && *in.Summary == id {
+			var p struct{ Summary string }
+			if json.Unmarshal(l.Sealed, &p) == nil {
+				d.Summary = p.Summary
+			}
+		}
+		d.Timeline = append(d.Timeline, l)
+	}
+}
+
+// lineValue is what an entry says, in one word or number.
+func lineValue(b *record.Body) string {
+	p := &b.Payload
+	switch b.Kind {
+	case record.KindClassify, record.KindReport:
+		return string(p.Category)
+	case record.KindForward:
+		return string(p.ToUnit)
+	case record.KindHandover:
+		return p.ToOfficer
+	case record.KindDispatch, record.KindArrive:
+		return p.Patrol
+	case record.KindRouted:
+		return string(p.Lead)
+	case record.KindMissed:
+		return p.Step
+	}
+	return p.Reason
+}
+
+func placeOf(p *record.Place) *placeJSON {
+	if p == nil {
+		return nil
+	}
+	j := &placeJSON{Lat: decimal(int64(p.LatE7), 7), Lon: decimal(int64(p.LonE7), 7), AccuracyM: decimal(int64(p.AccuracyCM), 2)}
+	if p.FixedAt != 0 {
+		t := Time(p.FixedAt)
+		j.FixedAt = &t
+	}
+	return j
+}
+
+// decimal writes n / 10^digits without going through floating point.
+func decimal(n int64, digits int) json.Number {
+	sign := ""
+	if n < 0 {
+		sign, n = "-", -n
+	}
+	t := strconv.FormatInt(n, 10)
+	for len(t) <= digits {
+		t = "0" + t
+	}
+	return json.Number(sign + t[:len(t)-digits] + "." + t[len(t)-digits:])
+}
+
+func flagNames(f record.Flags) []string {
+	var out []string
+	for _, x := range []struct {
+		bit  record.Flags
+		name string
+	}{{record.FlagClock, "clock"}, {record.FlagOtherContent, "other_content"}, {record.FlagSilent, "silent"},
+		{record.FlagOffline, "offline"}, {record.FlagUnknownCode, "unknown_code"}, {record.FlagShortAccount, "short_account"},
+		{record.FlagApproximate, "approximate"}, {record.FlagCancelled, "cancelled"}, {record.FlagOutside, "outside"}, {record.FlagAlone, "routed_alone"}} {
+		if f&x.bit != 0 {
+			out = append(out, x.name)
+		}
+	}
+	return out
+}
