@@ -240,4 +240,3 @@ func (f *fleet) report(base, body string) string {
 	})
 	return id
 }
-

@@ -27,6 +27,7 @@ type event struct {
 
 // follower reads a live stream and keeps what came.
 type follower struct {
+	header http.Header
 	mu     sync.Mutex // guards below
 	events []event
 	ended  bool
@@ -65,7 +66,7 @@ func (f *fleet) follow(base string, role identity.Role, lastID string) *follower
 	if err != nil || a.StatusCode != 200 || a.Header.Get("Content-Type") != "text/event-stream" {
 		f.t.Fatalf("live stream of %s: %v %+v", base, err, a)
 	}
-	l, done := &follower{}, make(chan struct{})
+	l, done := &follower{header: a.Header}, make(chan struct{})
 	go func() {
 		defer close(done)
 		defer func() { _ = a.Body.Close() }() // the stream has ended
@@ -100,11 +101,11 @@ func about(id string) func(event) bool {
 	return func(e event) bool { return e.Name == "incident" && e.Data.Incident == id }
 }
 
-// near is a report beside another one, so that the city suggests that they are
-// about the same event.
+// here is a report in Phú Mỹ; near is one beside it, so that the city suggests
+// that they are about the same event.
 const (
-	here = `"category":"fire","location":{"lat":10.72,"lon":106.73,"accuracy_m":5}`
-	near = `"category":"fire","location":{"lat":10.7202,"lon":106.73,"accuracy_m":5}`
+	here = `"category":"fire","location":{"lat":10.6111,"lon":107.0455,"accuracy_m":5}`
+	near = `"category":"fire","location":{"lat":10.6113,"lon":107.0455,"accuracy_m":5}`
 )
 
 func TestLive_FromTheStartAndAsItHappens_GivesEveryIncidentAtEveryNode(t *testing.T) {

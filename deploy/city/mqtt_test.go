@@ -130,7 +130,9 @@ func TestCity_MQTT_ReceiptsFromWardToSeen(t *testing.T) {
 		}
 		return fmt.Sprint(fields) == "[category ]"
 	})
-	var bad struct{ Items []struct{ Field, Device string } }
+	var bad struct {
+		Items []struct{ Field, Device string }
+	}
 	if s := w.do(ward, "GET", st+"/api/v1/malformed", nil, &bad); s != 200 || len(bad.Items) != 2 {
 		t.Fatalf("malformed input is not shown: %d %+v", s, bad)
 	}

@@ -82,13 +82,13 @@ func (s *Server) getUnits(w http.ResponseWriter, r *http.Request, _ identity.Off
 }
 
 func (s *Server) getMalformed(w http.ResponseWriter, r *http.Request, _ identity.Officer) error {
-	q, ok := s.Backend.(Quarantined)
-	if !ok {
-		return s.answer(w, 200, map[string]any{"items": []any{}})
-	}
 	n, err := parseLimit(r.URL.Query())
 	if err != nil {
 		return err
+	}
+	q, ok := s.Backend.(Quarantined)
+	if !ok {
+		return s.answer(w, 200, map[string]any{"items": []any{}})
 	}
 	v, err := q.Malformed(r.Context(), n)
 	if err != nil {

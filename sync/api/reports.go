@@ -17,7 +17,10 @@ func (s *Server) postReport(w http.ResponseWriter, r *http.Request) error {
 		if !in || !o.May(identity.EnterReport) {
 			return Problem(401, "unknown-device", "", "send the device's id and password as HTTP Basic, or log in as an officer who may enter reports")
 		}
-		ward, _ := o.Unit.Ward()
+		ward, ok := o.Unit.Ward()
+		if !ok {
+			ward = "" // of no ward: the place alone says whose it is
+		}
 		from = identity.Device{ID: "desk-" + o.User, Ward: ward, Kind: "desk"}
 	}
 	raw, err := io.ReadAll(io.LimitReader(r.Body, maxBody))

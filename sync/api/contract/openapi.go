@@ -9,18 +9,20 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 
 	"github.com/getkin/kin-openapi/openapi3"
 
 	"wardline/sync/api"
 )
 
-// OpenAPI is the description of the HTTP interface.
+// OpenAPI is the description of the HTTP interface. It is safe for use by many.
 type OpenAPI struct {
-	doc   *document
-	ops   []string
-	seen  map[string]bool
-	paths []string
+	ops, paths []string
+
+	mu   sync.Mutex // guards below
+	doc  *document
+	seen map[string]bool
 }
 
 // NewOpenAPI reads /openapi.yaml; an error says that it is no valid OpenAPI document.
@@ -73,6 +75,8 @@ func (o *OpenAPI) Response(method, path string, status int, h http.Header, body 
 	if err != nil {
 		return err
 	}
+	o.mu.Lock()
+	defer o.mu.Unlock()
 	where := pointerOf(op) + "/responses/" + strconv.Itoa(status)
 	v, where := o.doc.at(where)
 	if v == nil {
@@ -105,6 +109,8 @@ func (o *OpenAPI) Response(method, path string, status int, h http.Header, body 
 
 // Schema holds a JSON text to a schema of the components.
 func (o *OpenAPI) Schema(name string, body []byte) error {
+	o.mu.Lock()
+	defer o.mu.Unlock()
 	return o.doc.check("/components/schemas/"+escape(name), body)
 }
 
@@ -122,6 +128,8 @@ func (o *OpenAPI) Enum(name string) []string {
 // Unseen are the described answers, as "GET /readyz 503", that no call of
 // Response had, sorted.
 func (o *OpenAPI) Unseen() ([]string, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
 	var out []string
 	for _, op := range o.ops {
 		v, _ := o.doc.at(pointerOf(op) + "/responses")
