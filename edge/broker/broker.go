@@ -33,6 +33,7 @@ type Broker struct {
 	queued  atomic.Int64 // bytes that wait for devices
 	refused atomic.Int64 // publishes that clients still have, answered Later
 	ids     atomic.Uint64
+	checks  chan struct{} // logins that are being checked
 
 	mu       sync.Mutex // guards what follows
 	sessions map[string]*session
@@ -41,6 +42,10 @@ type Broker struct {
 	closing  bool
 	serving  sync.WaitGroup // added to under mu, while not closing
 }
+
+// maxChecks are the logins that are checked at once: a password's hash may cost
+// much memory and time, and a flood of logins must leave some of both.
+const maxChecks = 4
 
 // New checks the limits and opens the listeners, so that Addrs is known; it starts
 // nothing. Until Run, connections wait in the kernel's queue. Run closes the
@@ -51,7 +56,7 @@ func New(cfg Config, auth Auth, handler Handler, log *slog.Logger) (*Broker, err
 	}
 	b := &Broker{cfg: cfg, auth: auth, handler: handler, log: log, gate: newGate(cfg.MaxHalfOpen),
 		pending: semaphore.NewWeighted(cfg.MaxPendingBytes), sessions: make(map[string]*session),
-		retained: make(map[string]kept), conns: make(map[*conn]struct{})}
+		retained: make(map[string]kept), conns: make(map[*conn]struct{}), checks: make(chan struct{}, maxChecks)}
 	caps := mqtt.NewDefaultServerCapabilities()
 	caps.MaximumClients = int64(cfg.MaxClients)
 	caps.MaximumMessageExpiryInterval = 0
@@ -267,7 +272,8 @@ func (b *Broker) Room() {
 	}
 	for _, c := range b.allConns() {
 		c.mu.Lock()
-		if c.later > 0 {
+		if c.later > 0 && !c.called { // once, or many calls would eat the jitter up
+			c.called = true
 			c.leaveLocked(0)
 			c.wakeUp()
 		}

@@ -63,6 +63,7 @@ type conn struct {
 	window  window
 	later   int       // refused publishes that the client still has
 	leaveAt time.Time // when it is disconnected so that it sends again; zero for never
+	called  bool      // Room has set leaveAt
 	writing bool      // the writer has started
 	closing bool      // what is in out is written, nothing more is taken
 }
@@ -189,7 +190,7 @@ func (c *conn) Write(p []byte) (int, error) {
 // bye ends the connection; a version 5 client is told why.
 func (c *conn) bye(code packets.Code) {
 	c.mu.Lock()
-	if !c.closing && c.version == 5 && c.sess != nil {
+	if !c.closing && c.sess != nil && c.version == 5 {
 		c.out = append(c.out, packets.Disconnect<<4, 1, code.Code)
 	}
 	c.mu.Unlock()

@@ -61,7 +61,7 @@ func (h *hooks) admit(c *conn, pk *packets.Packet) packets.Code {
 		return packets.ErrBadAuthenticationMethod
 	}
 	id := pk.Connect.ClientIdentifier
-	d, ok := h.b.auth.Authenticate([]byte(id), pk.Connect.Username, pk.Connect.Password, c.remote)
+	d, ok := h.check(c, pk)
 	if !ok || d.ID != id || d.ID != string(pk.Connect.Username) || !safeDeviceID(d.ID) || !d.Ward.Valid() {
 		return packets.ErrBadUsernameOrPassword
 	}
@@ -78,6 +78,13 @@ func (h *hooks) admit(c *conn, pk *packets.Packet) packets.Code {
 	c.will = &will{payload: pk.Connect.WillPayload, retain: pk.Connect.WillRetain,
 		delay: time.Duration(pk.Connect.WillProperties.WillDelayInterval) * time.Second}
 	return packets.CodeSuccess
+}
+
+// check asks who it is, maxChecks at once.
+func (h *hooks) check(c *conn, pk *packets.Packet) (Device, bool) {
+	h.b.checks <- struct{}{}
+	defer func() { <-h.b.checks }()
+	return h.b.auth.Authenticate([]byte(pk.Connect.ClientIdentifier), pk.Connect.Username, pk.Connect.Password, c.remote)
 }
 
 // OnConnectAuthenticate says what OnConnect found.
@@ -98,6 +105,11 @@ func (h *hooks) OnSessionEstablish(cl *mqtt.Client, pk packets.Packet) {
 	cl.ID = h.b.uniqueID()
 	cl.Properties.Will = mqtt.Will{} // ours to publish
 	c.present = h.b.attach(c, pk.Connect.Clean, h.b.life(c))
+	for _, filter := range c.sess.filters() { // so that mochi knows them when they are taken back
+		s := packets.Subscription{Filter: filter}
+		h.b.server.Topics.Subscribe(cl.ID, s)
+		cl.State.Subscriptions.Add(filter, s)
+	}
 }
 
 // life is how long the session of a connection is kept without it.

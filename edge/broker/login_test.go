@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/mochi-mqtt/server/v2/packets"
 )
 
 type authFunc func(id string) Device
@@ -137,6 +139,24 @@ func TestBroker_KeepAlive_EndsSilentClients(t *testing.T) {
 	h.waitStatus(t, func(s Status) bool { return s.Cause == CauseLost })
 }
 
+func TestBroker_V5Connack_TellsTheLimits(t *testing.T) {
+	c := testConfig()
+	c.Window, c.MaxLater, c.MaxKeepAlive, c.SessionLife = 3, 4, time.Minute, time.Hour
+	b := startBroker(t, c, &desk{})
+	cl := dialRaw(t, b)
+	cl.send(as("app-1").v5().kept().bytes())
+	p := cl.read()
+	pk := packets.Packet{ProtocolVersion: 5, FixedHeader: packets.FixedHeader{Type: packets.Connack, Remaining: len(p.body)}}
+	if err := pk.ConnackDecode(p.body); err != nil {
+		t.Fatal(err)
+	}
+	got := pk.Properties
+	if got.ReceiveMaximum != 7 || got.MaximumPacketSize != uint32(c.MaxDrain) || got.ServerKeepAlive != 60 || got.TopicAliasMaximum != 0 ||
+		!got.SharedSubAvailableFlag || got.SharedSubAvailable != 0 || !got.SubIDAvailableFlag || got.SubIDAvailable != 0 {
+		t.Errorf("CONNACK says %+v", got)
+	}
+}
+
 func TestBroker_MaxClients_RefusesMore(t *testing.T) {
 	c := testConfig()
 	c.MaxClients = 1
@@ -162,7 +182,9 @@ func TestBroker_Run_EndsAllItsGoroutines(t *testing.T) {
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func() { done <- b.Run(ctx) }()
-	v5 := mustLogin(t, b, as("app-1").v5())
+	l := as("app-1").v5()
+	l.will, l.willTopic = []byte("lost"), StatusTopic(testWard, "app-1")
+	v5 := mustLogin(t, b, l)
 	v5.report(1, 1, "app-1", "never answered")
 	open := h.wait(t, 1)[0]
 	dialRaw(t, b) // half open
@@ -182,6 +204,11 @@ func TestBroker_Run_EndsAllItsGoroutines(t *testing.T) {
 	// The last one may be on its way out of sync.WaitGroup.Go.
 	waitFor(t, func() bool { return ours() == 0 })
 	open.answer(Accepted()) // late answers hurt nobody
+	for _, s := range h.statuses {
+		if s.Cause == CauseWill {
+			t.Error("the station's own end is taken for the device's")
+		}
+	}
 	if b.Stats().Acks != 0 {
 		t.Error("an acknowledgement was counted that nobody got")
 	}

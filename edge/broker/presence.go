@@ -66,6 +66,11 @@ func (b *Broker) detach(c *conn, goodbye bool, life time.Duration) {
 	if goodbye {
 		cause, w = CauseGoodbye, nil
 	}
+	b.mu.Lock()
+	if b.closing {
+		w = nil // it is the station that goes; nothing is known of the device
+	}
+	b.mu.Unlock()
 	b.leave(s, c, cause, w)
 	if life == 0 {
 		b.endLocked(s)

@@ -1,6 +1,7 @@
 package broker
 
 import (
+	"maps"
 	"math"
 	"slices"
 	"strings"
@@ -134,6 +135,13 @@ func (s *session) subscribe(c *conn, filter string, x sub) bool {
 	_, old := s.subs[filter]
 	s.subs[filter] = x
 	return !old
+}
+
+// filters are those of the subscriptions.
+func (s *session) filters() []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Collect(maps.Keys(s.subs))
 }
 
 func (s *session) unsubscribe(c *conn, filter string) {

@@ -17,7 +17,7 @@ type Device struct {
 	Kind string
 }
 
-// Auth knows the devices. It is called from many goroutines, once per login.
+// Auth knows the devices. It is called once per login, a few at once.
 type Auth interface {
 	// Authenticate says which device this is, or false. The broker itself
 	// insists that the user name, the client id and the device's ID are the same.
@@ -137,7 +137,8 @@ const (
 	CauseWill Cause = "will"
 )
 
-// Handler takes what devices publish.
+// Handler takes what devices publish. Its methods, and whoever calls answer, may
+// call Send, Alert and Room.
 type Handler interface {
 	// HandleReport takes one publish and returns at once; answer is called exactly
 	// once, now or later, from any goroutine, and does not block. Publishes of one

@@ -157,6 +157,27 @@ func TestBroker_V5ReceiveMaximum_IsKept(t *testing.T) {
 	c.quiet()
 }
 
+func TestBroker_Unsubscribe_AlsoInAKeptSession(t *testing.T) {
+	h := &desk{}
+	b := startBroker(t, testConfig(), h)
+	topic := ReceiptTopic(testWard, "app-1")
+	c := mustLogin(t, b, as("app-1").v5().kept())
+	c.subscribe(topic, 1)
+	_ = c.nc.Close()
+	h.waitStatus(t, func(s Status) bool { return s.Cause == CauseLost })
+	c = mustLogin(t, b, as("app-1").v5().kept())
+	body := mqttString([]byte{0, 9, 0}, topic)
+	for _, want := range []byte{0, 0x11} {
+		c.send(append(appendHeader(nil, 0xa2, len(body)), body...))
+		if p := c.expect(11, 9); p.body[len(p.body)-1] != want {
+			t.Errorf("UNSUBACK is %x, want code %#x", p.body, want)
+		}
+	}
+	if b.Send("app-1", Receipt, []byte("x")) {
+		t.Error("it still reads the topic")
+	}
+}
+
 func TestBroker_QoS0Subscription_GetsQoS0WhileOnlineOnly(t *testing.T) {
 	h := &desk{}
 	b := startBroker(t, testConfig(), h)

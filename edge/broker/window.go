@@ -112,7 +112,9 @@ func (c *conn) acknowledgeLocked(s slot) {
 		if s.qos > 0 && !c.closing {
 			c.later++
 			c.b.refused.Add(1)
-			c.leaveLocked(c.b.cfg.LaterTimeout)
+			if c.leaveAt.IsZero() {
+				c.leaveLocked(c.b.cfg.LaterTimeout)
+			}
 		}
 		return
 	}
@@ -126,14 +128,12 @@ func (c *conn) acknowledgeLocked(s slot) {
 	c.out = appendAck(c.out, kind, s.id, c.version, code, reason, c.maxPacket)
 }
 
-// leaveLocked lets the connection end after d and some jitter, if not earlier.
+// leaveLocked lets the connection end after d and some jitter.
 func (c *conn) leaveLocked(d time.Duration) {
 	if j := c.b.cfg.RoomJitter; j > 0 {
 		d += rand.N(j)
 	}
-	if at := time.Now().Add(d); c.leaveAt.IsZero() || at.Before(c.leaveAt) {
-		c.leaveAt = at
-	}
+	c.leaveAt = time.Now().Add(d)
 }
 
 // waitRoom stops the reading until one more publish may be taken.
