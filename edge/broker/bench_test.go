@@ -32,8 +32,9 @@ func (h *batcher) run() {
 // BenchmarkBroker_PublishAck measures publish to PUBACK, without a store: clients
 // that keep a window of publishes on their way.
 func BenchmarkBroker_PublishAck(b *testing.B) {
-	for _, clients := range []int{1, 16} {
-		b.Run(fmt.Sprintf("clients=%d/window=32/payload=512", clients), func(b *testing.B) {
+	for _, x := range []struct{ clients, window int }{{1, 1}, {1, 32}, {16, 32}, {256, 1}} {
+		clients := x.clients
+		b.Run(fmt.Sprintf("clients=%d/window=%d/payload=512", clients, x.window), func(b *testing.B) {
 			h := &batcher{in: make(chan func(Answer), 1024)}
 			var answering sync.WaitGroup
 			answering.Go(h.run)
@@ -52,7 +53,7 @@ func BenchmarkBroker_PublishAck(b *testing.B) {
 				if i < b.N%clients {
 					n++
 				}
-				all.Go(func() { pump(b, cl, fmt.Sprintf("app-%d", i), n, 32, 512) })
+				all.Go(func() { pump(b, cl, fmt.Sprintf("app-%d", i), n, x.window, 512) })
 			}
 			all.Wait()
 			b.ReportMetric(float64(b.N)/time.Since(start).Seconds(), "acks/s")

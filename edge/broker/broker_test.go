@@ -111,6 +111,29 @@ func TestBroker_Later_NoPubackUrgentPasses_RoomDisconnects(t *testing.T) {
 	}
 }
 
+func TestBroker_RoomAgainAndAgain_KeepsTheJitter(t *testing.T) {
+	c := testConfig()
+	c.RoomJitter = time.Hour
+	b := startBroker(t, c, &desk{auto: func(Publish) Answer { return Later() }})
+	cl := mustLogin(t, b, as("app-1"))
+	cl.report(1, 1, "app-1", "x")
+	waitFor(t, func() bool { return b.Stats().Refused == 1 })
+	var at time.Time
+	for i := range 1000 {
+		b.Room()
+		conn := b.allConns()[0]
+		conn.mu.Lock()
+		if i == 0 {
+			at = conn.leaveAt
+		}
+		if !conn.leaveAt.Equal(at) {
+			t.Errorf("call %d moves the end from %v to %v", i, at, conn.leaveAt)
+		}
+		conn.mu.Unlock()
+	}
+	cl.quiet()
+}
+
 func TestBroker_LaterWithoutRoom_DisconnectsAfterLaterTimeout(t *testing.T) {
 	c := testConfig()
 	c.LaterTimeout = 20 * time.Millisecond
@@ -195,6 +218,26 @@ func TestBroker_QoS2_HandlerOncePerSession(t *testing.T) {
 			h.wait(t, 2)[1].answer(Accepted())
 			c.expect(5, 5)
 		})
+	}
+}
+
+func TestBroker_PubrelBeforePubrec_EndsTheConnectionNotTheReport(t *testing.T) {
+	h := &desk{}
+	b := startBroker(t, testConfig(), h)
+	l := as("app-1").v5().kept()
+	c := mustLogin(t, b, l)
+	c.report(2, 5, "app-1", "x")
+	open := h.wait(t, 1)[0]
+	c.send([]byte{0x62, 2, 0, 5})
+	if end := c.expectEnd(); len(end) != 1 || end[0].first != 0xe0 || end[0].body[0] != 0x82 {
+		t.Errorf("the end is %x, want DISCONNECT 0x82", end)
+	}
+	open.answer(Accepted())
+	c = mustLogin(t, b, l)
+	c.send(c.publishBytes(ReportTopic(testWard, "app-1"), 2, 5, []byte("x"), true))
+	c.expect(5, 5)
+	if n := len(h.wait(t, 1)); n != 1 {
+		t.Errorf("the handler had it %d times", n)
 	}
 }
 

@@ -48,6 +48,22 @@ func TestBroker_Login_RefusedWithReason(t *testing.T) {
 	}
 }
 
+// Whatever Auth says, the three names are one.
+func TestBroker_Login_UserClientAndDeviceAreTheSame(t *testing.T) {
+	b := startBroker(t, testConfig(), &desk{})
+	b.auth = authFunc(func(string) Device { return Device{ID: "app-1", Ward: testWard} })
+	for _, l := range []login{
+		{id: "app-1", user: "app-2", password: "pw", version: 4},
+		{id: "app-2", user: "app-1", password: "pw", version: 4},
+		{id: "app-2", user: "app-2", password: "pw", version: 4},
+	} {
+		if _, code := tryLogin(t, b, l); code == 0 {
+			t.Errorf("%+v is let in as app-1", l)
+		}
+	}
+	mustLogin(t, b, as("app-1"))
+}
+
 func TestBroker_BadPackets_EndOnlyTheirConnection(t *testing.T) {
 	b := startBroker(t, testConfig(), &desk{auto: accept})
 	good := mustLogin(t, b, as("good"))
@@ -99,15 +115,17 @@ func TestBroker_BadPackets_EndOnlyTheirConnection(t *testing.T) {
 
 func TestBroker_HalfOpenFlood_LoginStillWorks(t *testing.T) {
 	c := testConfig()
-	c.MaxHalfOpen = 8
+	c.MaxHalfOpen, c.ConnectTimeout = 8, time.Minute
 	b := startBroker(t, c, &desk{auto: accept})
-	for range 24 {
+	first := dialRaw(t, b)
+	for range 23 {
 		dialRaw(t, b)
 	}
 	waitFor(t, func() bool { return b.Stats().HalfOpen == 8 })
 	cl := mustLogin(t, b, as("app-1"))
 	cl.report(1, 1, "app-1", "x")
 	cl.expect(4, 1)
+	first.expectEnd()
 	if s := b.Stats(); s.HalfOpenEnded == 0 || s.HalfOpen > 8 {
 		t.Errorf("stats are %+v", s)
 	}

@@ -250,6 +250,34 @@ func TestBroker_Takeover_SecondConnectionEndsFirst(t *testing.T) {
 	}
 }
 
+// The handler has the last report of the old connection before the new one is let in.
+func TestBroker_Takeover_HandlerHasOneAtATime(t *testing.T) {
+	inside, release := make(chan struct{}), make(chan struct{})
+	h := &desk{auto: func(p Publish) Answer {
+		if string(p.Payload) == "old" {
+			close(inside)
+			<-release
+		}
+		return Accepted()
+	}}
+	b := startBroker(t, testConfig(), h)
+	old := mustLogin(t, b, as("app-1"))
+	old.report(1, 1, "app-1", "old")
+	<-inside
+	c := dialRaw(t, b)
+	c.send(as("app-1").bytes())
+	old.expectEnd()
+	_ = c.nc.SetReadDeadline(time.Now().Add(50 * time.Millisecond))
+	if p, err := c.tryRead(); err == nil {
+		t.Errorf("it is let in with %x", p)
+	}
+	close(release)
+	_ = c.nc.SetReadDeadline(time.Now().Add(patience))
+	if p := c.read(); p.kind() != 2 {
+		t.Errorf("packet is %x", p)
+	}
+}
+
 func TestBroker_Will_StatusRetainedAndReported(t *testing.T) {
 	h := &desk{}
 	b := startBroker(t, testConfig(), h)
