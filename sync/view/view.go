@@ -149,32 +149,46 @@ func (v *View) step() (int, error) {
 	if err != nil || len(rows) == 0 {
 		return 0, err
 	}
-	last := make(map[record.ID]uint64)
+	here := make(map[record.ID][]int) // which of rows are about an incident
 	var ids []record.ID
-	touch := func(id record.ID, pos uint64) {
+	touch := func(id record.ID, i int) {
 		if id.Zero() {
 			return
 		}
-		if _, ok := last[id]; !ok {
+		if here[id] == nil {
 			ids = append(ids, id)
 		}
-		last[id] = pos
+		here[id] = append(here[id], i)
 	}
-	for _, r := range rows {
-		touch(r.Body.Incident, r.Position)
-		for _, o := range r.Body.Payload.Incidents {
-			touch(o, r.Position)
+	for i := range rows {
+		touch(rows[i].Body.Incident, i)
+		for _, o := range rows[i].Body.Payload.Incidents {
+			touch(o, i)
 		}
 	}
 	end := rows[len(rows)-1].Position
 	wb := v.db.NewTransaction(true)
 	defer wb.Discard()
 	for _, id := range ids {
-		bodies, err := v.log.Bodies(id)
+		old, err := getRow(wb, id)
 		if err != nil {
 			return 0, err
 		}
-		if err := v.put(wb, rowOf(record.Fold(id, bodies), last[id])); err != nil {
+		var bodies []record.Body
+		if old != nil {
+			bodies, err = v.log.Bodies(id)
+		} else {
+			// An incident without a row began here: all of it is at hand, and a
+			// flood of new ones costs no reading.
+			for _, i := range here[id] {
+				bodies = append(bodies, rows[i].Body)
+			}
+		}
+		if err != nil {
+			return 0, err
+		}
+		last := rows[here[id][len(here[id])-1]].Position
+		if err := v.put(wb, old, rowOf(record.Fold(id, bodies), last)); err != nil {
 			return 0, err
 		}
 	}
@@ -208,12 +222,10 @@ func timeKey(prefix []byte, r *Row) []byte {
 	return append(k, r.ID[:]...)
 }
 
-func (v *View) put(tx *badger.Txn, r Row) error {
+// put writes the row of an incident; old is what stands there, or nil.
+func (v *View) put(tx *badger.Txn, old *Row, r Row) error {
 	key := append(slices.Clone(rowKey), r.ID[:]...)
-	old, err := getRow(tx, r.ID)
-	if err != nil {
-		return err
-	}
+	var err error
 	if old != nil && old.ReceivedAt != r.ReceivedAt {
 		if err := tx.Delete(timeKey(allKey, old)); err != nil {
 			return err

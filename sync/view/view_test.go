@@ -19,6 +19,7 @@ type memory struct {
 	mu      sync.Mutex
 	rows    []Committed
 	changed chan struct{}
+	asked   int // for the bodies of an incident
 }
 
 func (m *memory) add(b record.Body) {
@@ -42,6 +43,7 @@ func (m *memory) After(pos uint64, limit int) ([]Committed, error) {
 func (m *memory) Bodies(id record.ID) (out []record.Body, err error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	m.asked++
 	for _, r := range m.rows {
 		if r.Body.Incident == id {
 			out = append(out, r.Body)
@@ -147,5 +149,27 @@ func TestView_ClosedIncident_LeavesTheOpenList(t *testing.T) {
 	}
 	if _, err := v.List(Query{Cursor: []byte("x"), Limit: 1}); err == nil {
 		t.Fatal("nonsense was taken for a cursor")
+	}
+}
+
+func TestView_FloodOfNewIncidents_ReadsTheLogOnce_AndFoldsAllOfEach(t *testing.T) {
+	m := &memory{changed: make(chan struct{})}
+	dir := t.TempDir()
+	for n := range 2 * batch {
+		b := opened(n)
+		m.rows = append(m.rows, Committed{uint64(2*n + 1), b}, Committed{uint64(2*n + 2), record.Body{ID: record.DerivedID("c", b.ID[:]), Incident: b.Incident,
+			Kind: record.KindRouted, Origin: "core", HLC: b.HLC + 1, Deps: []record.ID{b.ID}, Payload: record.Payload{Report: b.Incident, Lead: "PC07"}}})
+	}
+	v, stop := start(t, dir, m)
+	defer stop()
+	p := list(t, v, m, Query{Unit: "PC07", Limit: 3 * batch})
+	if len(p.Rows) != 2*batch || m.asked != 0 {
+		t.Fatalf("%d of %d incidents with their lead; the log was asked %d times for what had come", len(p.Rows), 2*batch, m.asked)
+	}
+	m.add(record.Body{ID: record.ID{9}, Incident: p.Rows[0].ID, Kind: record.KindClassify, Origin: "core", HLC: 1 << 40,
+		Deps:  []record.ID{m.rows[len(m.rows)-1].Body.ID},
+		Actor: record.Actor{Kind: record.ByOfficer, Name: "an", Unit: record.Command}, Payload: record.Payload{Category: record.Medical}})
+	if p = list(t, v, m, Query{Limit: 1}); p.Rows[0].Category != record.Medical || p.Rows[0].Lead != "PC07" || m.asked != 1 {
+		t.Fatalf("%+v after %d readings", p.Rows[0], m.asked)
 	}
 }
