@@ -6,7 +6,7 @@ DATA ?= data
 export CGO_ENABLED ?= 1
 # deploy/bench is a module of its own, because of the peers that it measures;
 # where they cannot be fetched it is left out, and that is said. -mod=mod lets it follow ours.
-BENCH_MODULE = @cd deploy/bench && export GOFLAGS="$(GOFLAGS) -mod=mod" && { $(GO) mod download 2>/dev/null || { echo "deploy/bench is left out: its modules cannot be fetched"; exit 0; }; }
+BENCH_MODULE = @cd deploy/bench && export GOFLAGS="$$($(GO) env GOFLAGS) -mod=mod" && { $(GO) mod download 2>/dev/null || { echo "deploy/bench is left out: its modules cannot be fetched"; exit 0; }; }
 
 .PHONY: help
 help: ## list the targets

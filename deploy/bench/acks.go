@@ -16,16 +16,12 @@ const connections, window = 16, 32
 // acks floods a station that is cut off, Mosquitto and NATS, in turn.
 func (b *bench) acks(ctx context.Context) error {
 	mine, conf, err := b.oursAlone(ctx, "acks")
-	if err != nil && !errors.Is(err, errNoMQTT) {
+	if err != nil {
 		return err
 	}
-	missing := err
 	rates := map[string][]float64{}
-	var brokers []*broker
+	brokers := []*broker{mine}
 	var notes []string
-	if mine != nil {
-		brokers = append(brokers, mine)
-	}
 	for _, start := range []func(context.Context) (*broker, error){b.mosquitto, b.nats} {
 		k, err := start(ctx)
 		if err != nil {
@@ -62,18 +58,13 @@ func (b *bench) acks(ctx context.Context) error {
 			}
 		}
 	}
-	note := ""
-	if missing != nil {
-		note = missing.Error()
-	} else {
-		found, asked, err := sample(ctx, "http://"+conf.HTTP, ids)
-		if err != nil {
-			return err
-		}
-		note = fmt.Sprintf("of %s acknowledged ids %d were asked for afterwards, %d found", figures.Number(float64(len(ids))), asked, found)
-		if anon, err := mine.proc.anon(); err == nil {
-			note += fmt.Sprintf("; RssAnon %s MB", figures.Number(float64(anon)/1e6))
-		}
+	found, asked, err := sample(ctx, "http://"+conf.HTTP, ids)
+	if err != nil {
+		return err
+	}
+	note := fmt.Sprintf("of %s acknowledged ids %d were asked for afterwards, %d found", figures.Number(float64(len(ids))), asked, found)
+	if anon, err := mine.proc.anon(); err == nil {
+		note += fmt.Sprintf("; RssAnon %s MB", figures.Number(float64(anon)/1e6))
 	}
 	for _, n := range notes {
 		note += "; " + n
@@ -104,9 +95,9 @@ func sample(ctx context.Context, base string, ids []acked) (found, asked int, er
 
 // latency publishes one message at a time to a station and to NATS, and syncs a file, in turn.
 func (b *bench) latency(ctx context.Context) error {
-	mine, _, missing := b.oursAlone(ctx, "latency")
-	if missing != nil && !errors.Is(missing, errNoMQTT) {
-		return missing
+	mine, _, err := b.oursAlone(ctx, "latency")
+	if err != nil {
+		return err
 	}
 	nats, err := b.nats(ctx)
 	if err != nil {
@@ -125,9 +116,6 @@ func (b *bench) latency(ctx context.Context) error {
 	}
 	for range b.repeats {
 		for _, k := range []*broker{mine, nats} {
-			if k == nil {
-				continue
-			}
 			list, err := k.connect(1, 1, true, "fire")
 			if err != nil {
 				return err
@@ -145,16 +133,11 @@ func (b *bench) latency(ctx context.Context) error {
 		}
 		note("fdatasync", t)
 	}
-	text := ""
-	if missing != nil {
-		text = missing.Error()
-		times["Wardline"] = &[2][]float64{}
-	}
 	for i, p := range []string{"p50", "p99"} {
 		b.row(figures.Row{Measure: "one publisher, one message at a time, " + p, Unit: "ms", Ours: figures.Of(times["Wardline"][i]...), Peer: "NATS JetStream, sync always",
-			Theirs: figures.Of(times["NATS"][i]...), Note: text})
+			Theirs: figures.Of(times["NATS"][i]...)})
 		b.row(figures.Row{Measure: "one publisher, one message at a time, " + p, Unit: "ms", Ours: figures.Of(times["Wardline"][i]...), Peer: "one fdatasync of 512 bytes",
-			Theirs: figures.Of(times["fdatasync"][i]...), Note: text})
+			Theirs: figures.Of(times["fdatasync"][i]...)})
 	}
 	return nil
 }

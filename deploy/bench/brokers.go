@@ -73,26 +73,14 @@ func (b *bench) peer(name string) {
 	b.report.Peers = append(b.report.Peers, name)
 }
 
-// errNoMQTT says that the station's MQTT broker is not joined yet.
-var errNoMQTT = errors.New("station has no MQTT")
-
-// mqtt gives a station an MQTT address where it can have one.
-func (b *bench) mqtt(c *edge.Config) {}
-
-// mqttAddr is a station's MQTT address; empty when it has none.
-func mqttAddr(c edge.Config) string { return "" }
-
 // oursAlone starts a station whose line to the city is cut.
 func (b *bench) oursAlone(ctx context.Context, name string) (*broker, edge.Config, error) {
 	c := b.station(name)
-	if mqttAddr(c) == "" {
-		return nil, c, errNoMQTT
-	}
 	p, _, err := b.startStation(ctx, name, c)
 	if err != nil {
 		return nil, c, err
 	}
-	return &broker{name: "Wardline", addr: mqttAddr(c), proc: p, accounts: true}, c, nil
+	return &broker{name: "Wardline", addr: c.MQTT, proc: p, accounts: true}, c, nil
 }
 
 // publisher is one connection with its reports.

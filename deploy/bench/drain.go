@@ -45,7 +45,7 @@ func (b *bench) drainOnce(ctx context.Context, name string) (rate float64, urgen
 		return 0, nil, "", err
 	}
 	filling := time.Now()
-	ids, err := b.fill(ctx, cut, b.backlog)
+	ids, err := fill(cut, b.backlog)
 	if err != nil {
 		return 0, nil, "", err
 	}

@@ -1,54 +1,25 @@
 package main
 
 import (
-	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
-	"sync"
 	"time"
 
-	"wardline/deploy/bench/reports"
 	"wardline/edge"
 )
 
-// fill gives a running station n routine reports, by MQTT where it has that,
-// and the ids of those that it acknowledged.
-func (b *bench) fill(ctx context.Context, c edge.Config, n int) ([]acked, error) {
-	if addr := mqttAddr(c); addr != "" {
-		k := &broker{name: "Wardline", addr: addr, accounts: true}
-		list, err := k.connect(connections, window, false, "security", "feedback")
-		if err != nil {
-			return nil, err
-		}
-		_, ids, err := flood(list, time.Hour, uint64(n/connections))
-		return ids, errors.Join(err, closeAll(list))
+// fill gives a running station n routine reports, and the ids of those that it
+// acknowledged.
+func fill(c edge.Config, n int) ([]acked, error) {
+	k := &broker{name: "Wardline", addr: c.MQTT, accounts: true}
+	list, err := k.connect(connections, window, false, "security", "feedback")
+	if err != nil {
+		return nil, err
 	}
-	var mu sync.Mutex // guards ids
-	var ids []acked
-	var wg sync.WaitGroup
-	errs := make([]error, connections)
-	for i := range connections {
-		wg.Go(func() {
-			set := reports.New(n/connections, uint64(i+1), "security", "feedback")
-			for j, m := range set.Messages {
-				status, err := asDevice(ctx, i, "POST", "http://"+c.HTTP+"/api/v1/reports", m.Payload)
-				if err == nil && status != http.StatusCreated {
-					err = fmt.Errorf("a report is answered with status %d", status)
-				}
-				if err != nil {
-					errs[i] = err
-					return
-				}
-				mu.Lock()
-				ids = append(ids, acked{set.ID(uint64(j)), i})
-				mu.Unlock()
-			}
-		})
-	}
-	wg.Wait()
-	return ids, errors.Join(errs...)
+	_, ids, err := flood(list, time.Hour, uint64(n/connections))
+	return ids, errors.Join(err, closeAll(list))
 }
 
 // lasts are each device's last reports: since a station's chain keeps the order

@@ -78,7 +78,7 @@ func (b *bench) role(role, name string, conf any) (*proc, error) {
 
 // station is the configuration of a ward station; without nodes its line is cut.
 func (b *bench) station(name string, nodes ...core.Config) edge.Config {
-	c := edge.Config{Ward: city.Ward, Dir: filepath.Join(b.dir, name), HTTP: b.addr(), Core: []string{"127.0.0.1:1"}}
+	c := edge.Config{Ward: city.Ward, Dir: filepath.Join(b.dir, name), HTTP: b.addr(), MQTT: b.addr(), Core: []string{"127.0.0.1:1"}}
 	if len(nodes) > 0 {
 		c.Core = nil
 	}
@@ -89,7 +89,6 @@ func (b *bench) station(name string, nodes ...core.Config) edge.Config {
 	for d := range devices {
 		c.Devices = append(c.Devices, edge.Device{ID: device(d), Password: secret, Ward: city.Ward, Kind: "app"})
 	}
-	b.mqtt(&c)
 	return c
 }
 

@@ -29,7 +29,7 @@ func (b *bench) sizes(ctx context.Context) error {
 		return err
 	}
 	most, stop := p.most()
-	ids, err := b.fill(ctx, c, b.backlog)
+	ids, err := fill(c, b.backlog)
 	stop()
 	if err != nil {
 		return err
