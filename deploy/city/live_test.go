@@ -137,3 +137,106 @@ func TestLive_FromTheStartAndAsItHappens_GivesEveryIncidentAtEveryNode(t *testin
 		}
 	}
 }
+
+// lastID is the id of the last event that had one.
+func (l *follower) lastID() string {
+	id := ""
+	for _, e := range l.all() {
+		if e.ID != "" {
+			id = e.ID
+		}
+	}
+	return id
+}
+
+// TestLive_ResumedAtAnotherNode_GivesWhatChangedMeanwhile: the city index is
+// the same at all nodes, so that a screen goes on where another node stopped.
+func TestLive_ResumedAtAnotherNode_GivesWhatChangedMeanwhile(t *testing.T) {
+	if testing.Short() {
+		t.Skip("starts a whole city")
+	}
+	f := startFleet(t)
+	before := f.report(f.stationURL(), here)
+	first := f.follow(f.coreURL(0), identity.CommandOfficer, "0")
+	f.wait("an event of the report", func() bool { _, ok := first.find(about(before)); return ok })
+	f.wait("the report is routed there", func() bool { // its last event
+		a := f.call(f.login(f.coreURL(0), identity.Auditor), "GET", f.coreURL(0)+"/api/v1/digest", nil)
+		var d struct{ Index json.Number }
+		f.into(a, &d)
+		return d.Index.String() == first.lastID()
+	})
+	from := first.lastID()
+	f.stop["core-1"]()
+	f.wait("the stream ends with its node", func() bool { first.mu.Lock(); defer first.mu.Unlock(); return first.ended })
+	var ids []string
+	for range 3 {
+		ids = append(ids, f.report(f.stationURL(), here))
+	}
+	second := f.follow(f.coreURL(1), identity.CommandOfficer, from)
+	for _, id := range ids {
+		f.wait("an event of "+id, func() bool { _, ok := second.find(about(id)); return ok })
+	}
+	if e, ok := second.find(func(e event) bool { return e.Name == "reset" || e.ID != "" && e.Data.Index < first.index() }); ok {
+		t.Errorf("resumed after %s and got %+v", from, e)
+	}
+	f.startCore(0)
+	f.ready(f.coreURL(0))
+	third := f.follow(f.coreURL(0), identity.CommandOfficer, from)
+	for _, id := range ids {
+		f.wait("an event of "+id+" at the node that is back", func() bool { _, ok := third.find(about(id)); return ok })
+	}
+}
+
+// index is the largest index among the events.
+func (l *follower) index() (n uint64) {
+	for _, e := range l.all() {
+		if e.Name == "incident" {
+			n = max(n, e.Data.Index)
+		}
+	}
+	return n
+}
+
+// TestLive_StationRestarted_ResumesAndShowsTheLine: a ward desk loses its stream
+// with the station, and comes back to it with the city cut off.
+func TestLive_StationRestarted_ResumesAndShowsTheLine(t *testing.T) {
+	if testing.Short() {
+		t.Skip("starts a whole city")
+	}
+	f := startFleet(t)
+	f.report(f.stationURL(), here)
+	desk := f.follow(f.stationURL(), identity.WardOfficer, "")
+	f.wait("a heartbeat with the line up", func() bool {
+		_, ok := desk.find(func(e event) bool { return e.Name == "heartbeat" && e.Data.Line.State == "connected" && e.ID == "" })
+		return ok
+	})
+	during := f.report(f.stationURL(), here)
+	f.wait("an event", func() bool { _, ok := desk.find(about(during)); return ok })
+	f.stop["station"]()
+	f.wait("the stream ends with the station", func() bool { desk.mu.Lock(); defer desk.mu.Unlock(); return desk.ended })
+	from := desk.lastID()
+	meanwhile := f.report(f.coreURL(0), here) // comes by the downlink
+	f.startStation()
+	after := f.report(f.stationURL(), here)
+	again := f.follow(f.stationURL(), identity.WardOfficer, from)
+	for _, id := range []string{meanwhile, after} {
+		f.wait("an event of "+id, func() bool { _, ok := again.find(about(id)); return ok })
+	}
+	if e, ok := again.find(func(e event) bool { return e.Name == "incident" && e.Data.Index < desk.index() }); ok {
+		t.Errorf("resumed after %s and got what was before: %+v", from, e)
+	}
+	for i := range f.cores {
+		f.stop[f.cores[i].ID]()
+	}
+	f.wait("a heartbeat with the line cut", func() bool {
+		_, ok := again.find(func(e event) bool { return e.Name == "heartbeat" && e.Data.Line.State == "cut" })
+		return ok
+	})
+	alone := f.report(f.stationURL(), here)
+	f.wait("an event with the line cut", func() bool { _, ok := again.find(about(alone)); return ok })
+	other := f.follow(f.stationURL(), identity.WardOfficer, "999999999")
+	f.wait("a position that is not of this log resets", func() bool {
+		e, ok := other.find(func(event) bool { return true })
+		return ok && e.Name == "reset" && e.ID != ""
+	})
+}

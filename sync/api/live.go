@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"slices"
 	"strconv"
 	"time"
 
@@ -78,14 +79,18 @@ func (s *Server) getLive(w http.ResponseWriter, r *http.Request, o identity.Offi
 	if st.beat() != nil {
 		return nil
 	}
+	if last != "" && pos > 0 {
+		if err := st.rest(pos); err != nil {
+			return s.ended(err)
+		}
+	}
 	tick := time.NewTicker(heartbeat)
 	defer tick.Stop()
 	for {
 		changed := log.Changed()
 		next, err := st.send(pos)
-		if err != nil { // the reader has gone, or the log cannot be read: it resumes with the last id it got
-			s.Log.Debug("live stream ended", "err", err)
-			return nil
+		if err != nil {
+			return s.ended(err)
 		}
 		if next > pos {
 			pos = next
@@ -103,6 +108,13 @@ func (s *Server) getLive(w http.ResponseWriter, r *http.Request, o identity.Offi
 			}
 		}
 	}
+}
+
+// ended notes why a stream ends: the reader has gone, or the log cannot be read.
+// The reader resumes with the last id that it got.
+func (s *Server) ended(err error) error {
+	s.Log.Debug("live stream ended", "err", err)
+	return nil
 }
 
 type stream struct {
@@ -130,52 +142,84 @@ func (st *stream) beat() error {
 	return st.write("event: heartbeat\ndata: " + string(b) + "\n\n")
 }
 
+// about are the incidents that an entry changed, each once.
+func about(b *record.Body) []record.ID {
+	var out []record.ID
+	for _, id := range append([]record.ID{b.Incident}, b.Payload.Incidents...) {
+		if !id.Zero() && !slices.Contains(out, id) {
+			out = append(out, id)
+		}
+	}
+	return out
+}
+
 // send writes an event for each incident that changed after pos, once per
 // read, at its last position; it returns the position that was reached.
 func (st *stream) send(pos uint64) (uint64, error) {
-	log := st.s.Backend.Log()
-	rows, err := log.After(pos, liveBatch)
+	rows, err := st.s.Backend.Log().After(pos, liveBatch)
 	if err != nil || len(rows) == 0 {
 		return pos, err
 	}
-	end := rows[len(rows)-1].Position
 	last := map[record.ID]uint64{}
-	for _, row := range rows {
-		for _, id := range append([]record.ID{row.Body.Incident}, row.Body.Payload.Incidents...) {
-			if !id.Zero() {
-				last[id] = row.Position
-			}
+	for i := range rows {
+		for _, id := range about(&rows[i].Body) {
+			last[id] = rows[i].Position
 		}
 	}
 	out := make([]byte, 0, 4096)
-	for _, row := range rows {
-		id := row.Body.Incident
-		if last[id] != row.Position && len(row.Body.Payload.Incidents) == 0 {
+	for i := range rows {
+		for _, id := range about(&rows[i].Body) {
+			if last[id] != rows[i].Position {
+				continue
+			}
+			if out, err = st.event(out, id, rows[i].Position); err != nil {
+				return pos, err
+			}
+		}
+	}
+	return rows[len(rows)-1].Position, st.events(out)
+}
+
+// rest writes the events of the position at which a stream resumes that its
+// reader may lack: an entry about several incidents gives an event for each, with
+// one id, and the connection can break after the first. Who has them gets them twice.
+func (st *stream) rest(pos uint64) error {
+	rows, err := st.s.Backend.Log().After(pos-1, 1)
+	if err != nil || len(rows) == 0 || rows[0].Position != pos {
+		return err
+	}
+	var out []byte
+	for i, id := range about(&rows[0].Body) {
+		if i == 0 {
 			continue
 		}
-		for _, id := range append([]record.ID{id}, row.Body.Payload.Incidents...) {
-			if id.Zero() || last[id] != row.Position {
-				continue
-			}
-			bodies, err := log.Bodies(id)
-			if err != nil {
-				return pos, err
-			}
-			in := record.Fold(id, bodies)
-			if !st.o.Sees(in) {
-				continue
-			}
-			b, err := json.Marshal(eventJSON{Incident: id, Reports: reportIDs(in), Status: in.Status, Index: row.Position})
-			if err != nil {
-				return pos, err
-			}
-			out = fmt.Appendf(out, "event: incident\nid: %d\ndata: %s\n\n", row.Position, b)
+		if out, err = st.event(out, id, pos); err != nil {
+			return err
 		}
 	}
+	return st.events(out)
+}
+
+func (st *stream) events(out []byte) error {
 	if len(out) == 0 {
-		return end, nil
+		return nil
 	}
-	return end, st.write(string(out))
+	return st.write(string(out))
+}
+
+// event appends the event that says how an incident stands now, if the officer
+// may see it.
+func (st *stream) event(out []byte, id record.ID, pos uint64) ([]byte, error) {
+	bodies, err := st.s.Backend.Log().Bodies(id)
+	if err != nil {
+		return out, err
+	}
+	in := record.Fold(id, bodies)
+	if !st.o.Sees(in) {
+		return out, nil
+	}
+	b, err := json.Marshal(eventJSON{Incident: id, Reports: reportIDs(in), Status: in.Status, Index: pos})
+	return fmt.Appendf(out, "event: incident\nid: %d\ndata: %s\n\n", pos, b), err
 }
 
 func reportIDs(in *record.Incident) []record.ID {

@@ -19,7 +19,10 @@ import (
 
 // longLog is a log that has entries of one incident at its last two positions
 // and is otherwise too long for a test to have.
-type longLog struct{ last uint64 }
+type longLog struct {
+	last uint64
+	also []record.ID // incidents that its entries are about too
+}
 
 // node is a node with such a log; nothing else is asked of it here.
 type node struct {
@@ -36,7 +39,7 @@ func (l *longLog) Position() uint64         { return l.last }
 func (l *longLog) Changed() <-chan struct{} { return make(chan struct{}) }
 
 func (l *longLog) body() record.Body {
-	return record.Body{ID: record.ID{2}, Incident: record.ID{1}, Kind: record.KindReport, Origin: record.CoreOrigin, Payload: record.Payload{Report: record.ID{1}, Category: record.Fire}}
+	return record.Body{ID: record.ID{2}, Incident: record.ID{1}, Kind: record.KindReport, Origin: record.CoreOrigin, Payload: record.Payload{Report: record.ID{1}, Category: record.Fire, Incidents: l.also}}
 }
 
 func (l *longLog) After(pos uint64, limit int) (out []view.Committed, _ error) {
@@ -82,7 +85,7 @@ func (*deadlineWriter) SetWriteDeadline(time.Time) error { return nil }
 func TestLive_PositionTooFarBackOrNotOurs_Resets(t *testing.T) {
 	for id, reset := range map[string]bool{"0": true, "99999": true, "100000": false, "199998": false, "200000": false, "200001": true, "": false} {
 		synctest.Test(t, func(t *testing.T) {
-			said := live(t, &node{log: &longLog{200_000}, line: "local"}, id, time.Second)
+			said := live(t, &node{log: &longLog{last: 200_000}, line: "local"}, id, time.Second)
 			if strings.HasPrefix(said, "event: reset\nid: 200000\ndata: {\"index\":200000}\n\n") != reset {
 				t.Errorf("from %q: %s", id, said)
 			}
@@ -99,7 +102,7 @@ func TestLive_EachHeartbeat_CarriesTheLine(t *testing.T) {
 		t.Fatal(err)
 	}
 	synctest.Test(t, func(t *testing.T) {
-		n := &node{log: &longLog{10}, line: "connected"}
+		n := &node{log: &longLog{last: 10}, line: "connected"}
 		said := live(t, n, "8", 4*api.Heartbeat+time.Second)
 		beats := 0
 		for _, e := range strings.Split(strings.TrimSuffix(said, "\n\n"), "\n\n") {
@@ -115,6 +118,25 @@ func TestLive_EachHeartbeat_CarriesTheLine(t *testing.T) {
 		}
 		if beats != 5 { // at once, then each 5 s
 			t.Errorf("%d heartbeats in 21 s:\n%s", beats, said)
+		}
+	})
+}
+
+// An entry about two incidents gives two events with one id; the connection can
+// break between them.
+func TestLive_ResumedAtAnEntryAboutTwoIncidents_GivesTheOtherAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := &node{log: &longLog{last: 10, also: []record.ID{{7}}}, line: "local"}
+		said := live(t, n, "9", time.Second)
+		if strings.Count(said, "id: 10\n") != 2 || strings.Count(said, "id: 9\n") != 1 || strings.Count(said, record.ID{7}.String()+`","reports"`) != 2 {
+			t.Errorf("%s", said)
+		}
+		if said := live(t, n, "10", time.Second); strings.Count(said, "event: incident\nid: 10\n") != 1 || !strings.Contains(said, record.ID{7}.String()+`","reports"`) {
+			t.Errorf("%s", said)
+		}
+		n.log.also = nil
+		if said := live(t, n, "10", time.Second); strings.Contains(said, "event: incident") {
+			t.Errorf("%s", said)
 		}
 	})
 }
