@@ -10,6 +10,8 @@ import (
 	"time"
 
 	mqtt "github.com/eclipse/paho.mqtt.golang"
+
+	"wardline/sync/api/contract"
 )
 
 // phone is an app that keeps its reports until the city has them.
@@ -31,10 +33,17 @@ type receiptJSON struct {
 func (w *town) phone(n int) *phone {
 	w.t.Helper()
 	p := &phone{w: w, device: w.file.Devices[n]}
+	described, err := contract.NewAsyncAPI()
+	if err != nil {
+		w.t.Fatal(err)
+	}
 	o := mqtt.NewClientOptions().AddBroker("tcp://" + w.file.Stations[0].MQTT).SetClientID(p.device.ID).SetUsername(p.device.ID).
 		SetPassword(p.device.Password).SetCleanSession(false).SetAutoReconnect(true).SetMaxReconnectInterval(time.Second)
 	o.SetOnConnectHandler(func(c mqtt.Client) {
 		c.Subscribe(fmt.Sprintf("wardline/v1/%s/%s/receipt", p.device.Ward, p.device.ID), 1, func(_ mqtt.Client, m mqtt.Message) {
+			if _, err := described.Message(m.Topic(), m.Payload()); err != nil {
+				w.t.Error(err)
+			}
 			var r receiptJSON
 			if err := json.Unmarshal(m.Payload(), &r); err != nil {
 				w.t.Errorf("receipt %q: %v", m.Payload(), err)

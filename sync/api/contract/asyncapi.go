@@ -6,14 +6,18 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 
 	"wardline/sync/api"
 )
 
-// AsyncAPI is the description of the messages of devices over MQTT.
+// AsyncAPI is the description of the messages of devices over MQTT. It is safe
+// for use by many.
 type AsyncAPI struct {
-	doc      *document
 	channels map[string]string // address -> name
+
+	mu  sync.Mutex // guards doc
+	doc *document
 }
 
 // NewAsyncAPI reads /asyncapi.yaml.
@@ -53,6 +57,8 @@ func (a *AsyncAPI) Message(topic string, payload []byte) (string, error) {
 		if !template(address, topic) {
 			continue
 		}
+		a.mu.Lock()
+		defer a.mu.Unlock()
 		v, where := a.doc.at("/channels/" + escape(name) + "/messages")
 		all, _ := v.(map[string]any)
 		errs := []error{fmt.Errorf("contract: no message of %s", address)}
