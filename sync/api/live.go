@@ -103,9 +103,11 @@ func (s *Server) getLive(w http.ResponseWriter, r *http.Request, o identity.Offi
 			return nil
 		case <-changed:
 		case <-tick.C:
-			if st.beat() != nil {
+			now, ok := s.session(r) // who logged out, or may no more, sees no more
+			if !ok || !now.May(identity.ReadIncidents) || st.beat() != nil {
 				return nil
 			}
+			st.o = now
 		}
 	}
 }

@@ -29,6 +29,8 @@ type node struct {
 	api.Backend
 	log  *longLog
 	line string
+	// logout is when the officer logs out; 0 is never.
+	logout time.Duration
 }
 
 func (n *node) Log() view.Log     { return n.log }
@@ -64,7 +66,11 @@ func live(t *testing.T, n *node, lastID string, d time.Duration) string {
 	ctx, cancel := context.WithTimeout(context.Background(), d)
 	defer cancel()
 	r := httptest.NewRequest("GET", "/api/v1/live", nil).WithContext(ctx)
-	r.Header.Set("Cookie", "wardline_session="+sessions.Start(o))
+	token := sessions.Start(o)
+	r.Header.Set("Cookie", "wardline_session="+token)
+	if n.logout > 0 {
+		defer time.AfterFunc(n.logout, func() { sessions.End(token) }).Stop()
+	}
 	if lastID != "" {
 		r.Header.Set("Last-Event-ID", lastID)
 	}
@@ -137,6 +143,16 @@ func TestLive_ResumedAtAnEntryAboutTwoIncidents_GivesTheOtherAgain(t *testing.T)
 		n.log.also = nil
 		if said := live(t, n, "10", time.Second); strings.Contains(said, "event: incident") {
 			t.Errorf("%s", said)
+		}
+	})
+}
+
+func TestLive_OfficerLogsOut_StreamEnds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		began := time.Now()
+		n := &node{log: &longLog{last: 10}, line: "local", logout: 11 * time.Second}
+		if said := live(t, n, "", time.Hour); time.Since(began) != 15*time.Second || strings.Count(said, "event: heartbeat") != 3 {
+			t.Errorf("ended after %v: %s", time.Since(began), said)
 		}
 	})
 }

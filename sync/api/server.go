@@ -106,8 +106,25 @@ func (s *Server) routes() {
 		})
 	}
 	s.mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
+		if allow := s.methods(r); len(allow) > 0 {
+			w.Header().Set("Allow", strings.Join(allow, ", "))
+			s.fail(w, r, Problem(405, "method-not-allowed", "", "use one of %v", allow))
+			return
+		}
 		s.fail(w, r, Problem(404, "not-found", "", "there is nothing at %s; the interface is described in /openapi.yaml", r.URL.Path))
 	})
+}
+
+// methods are those that a path answers to.
+func (s *Server) methods(r *http.Request) (allow []string) {
+	for _, m := range []string{http.MethodGet, http.MethodHead, http.MethodPost, http.MethodDelete} {
+		other := r.Clone(r.Context())
+		other.Method = m
+		if _, pattern := s.mux.Handler(other); pattern != "/" {
+			allow = append(allow, m)
+		}
+	}
+	return allow
 }
 
 // Handler is the interface with its outer checks: cross-origin writes are
