@@ -13,7 +13,14 @@ const (
 	recentWindow = 8192
 	nearTime     = 10 * 60 * 1000 // milliseconds
 	nearMetres   = 150
+	// maxSuggested is how many earlier incidents one report names.
 	maxSuggested = 3
+	// maxNamed is how often one incident is named by later ones. Of a crowd at one
+	// fire each report still names some of the others, so that all of them hang
+	// together, but no incident's history grows with the crowd.
+	maxNamed = 8
+	// maxLooked bounds the reports that one is compared with, the newest first.
+	maxLooked = 256
 )
 
 type recentRow struct {
@@ -24,12 +31,14 @@ type recentRow struct {
 	at       int64
 	lat, lon int64
 	panel    bool
+	named    int // by how many later reports
 }
 
 // recent is the places of the last reports, in the city's order, by cell.
 type recent struct {
 	rows  []recentRow
 	cells map[[2]int32][]int // indexes into rows, counted from base
+	by    map[record.ID]int  // incident -> index into rows, counted from base
 	base  int
 }
 
@@ -50,10 +59,11 @@ func floorDiv(a, b int64) int64 {
 
 func (w *recent) add(r recentRow) {
 	if w.cells == nil {
-		w.cells = map[[2]int32][]int{}
+		w.cells, w.by = map[[2]int32][]int{}, map[record.ID]int{}
 	}
 	c := cellOf(&r)
 	w.cells[c] = append(w.cells[c], w.base+len(w.rows))
+	w.by[r.incident] = w.base + len(w.rows)
 	w.rows = append(w.rows, r)
 	for len(w.rows) > 0 && w.rows[0].index+recentWindow < r.index {
 		old := cellOf(&w.rows[0])
@@ -63,12 +73,22 @@ func (w *recent) add(r recentRow) {
 		} else {
 			w.cells[old] = list
 		}
+		if w.by[w.rows[0].incident] == w.base {
+			delete(w.by, w.rows[0].incident)
+		}
 		w.rows = w.rows[1:]
 		w.base++
 	}
 }
 
-// load rebuilds the window from the log.
+// name counts that an incident was named by a later report.
+func (w *recent) name(incident record.ID) {
+	if i, ok := w.by[incident]; ok {
+		w.rows[i-w.base].named++
+	}
+}
+
+// load rebuilds the window from the log, with what suggest has counted.
 func (w *recent) load(tx *badger.Txn, index uint64) error {
 	*w = recent{}
 	from := uint64(1)
@@ -80,14 +100,18 @@ func (w *recent) load(tx *badger.Txn, index uint64) error {
 		if err != nil {
 			return err
 		}
-		if r.listed != record.KindReport {
+		if r.listed != record.KindReport && r.listed != record.KindSuggested {
 			continue
 		}
 		body, err := record.DecodeBody(r.entry.Body)
 		if err != nil {
 			return err
 		}
-		if row, ok := recentOf(&body, n); ok {
+		if r.listed == record.KindSuggested {
+			for _, id := range body.Payload.Incidents {
+				w.name(id)
+			}
+		} else if row, ok := recentOf(&body, n); ok {
 			w.add(row)
 		}
 	}
@@ -99,7 +123,8 @@ func recentOf(b *record.Body, index uint64) (recentRow, bool) {
 	if p == nil {
 		return recentRow{}, false
 	}
-	return recentRow{index, b.Incident, b.ID, b.Payload.Category, b.CapturedAt, int64(p.LatE7), int64(p.LonE7), b.Payload.Signal != nil}, true
+	return recentRow{index: index, incident: b.Incident, id: b.ID, category: b.Payload.Category, at: b.CapturedAt,
+		lat: int64(p.LatE7), lon: int64(p.LonE7), panel: b.Payload.Signal != nil}, true
 }
 
 // suggest names incidents that are probably about the same event. Nothing is
@@ -110,18 +135,7 @@ func (b *batch) suggest(body *record.Body, index uint64) error {
 		return nil
 	}
 	w := &b.m.recent
-	var found []recentRow
-	c := cellOf(&row)
-	for dy := int32(-1); dy <= 1; dy++ {
-		for dx := int32(-1); dx <= 1; dx++ {
-			for _, i := range w.cells[[2]int32{c[0] + dy, c[1] + dx}] {
-				o := w.rows[i-w.base]
-				if o.index+recentWindow >= index && o.incident != row.incident && same(&o, &row) && len(found) < maxSuggested {
-					found = append(found, o)
-				}
-			}
-		}
-	}
+	found := w.near(&row)
 	w.add(row)
 	for _, o := range found {
 		reason := "near_same_kind"
@@ -131,6 +145,7 @@ func (b *batch) suggest(body *record.Body, index uint64) error {
 		sug := record.Body{ID: record.DerivedID("suggested", o.incident[:], row.incident[:]), Incident: row.incident, Kind: record.KindSuggested,
 			Origin: record.CoreOrigin, Deps: []record.ID{body.ID, o.id}, HLC: body.HLC + 2, Clock: body.Clock, ReceivedAt: body.ReceivedAt,
 			Payload: record.Payload{Reason: reason, Incidents: []record.ID{o.incident}}}
+		w.name(o.incident)
 		before, err := b.toldOf(&sug)
 		if err != nil {
 			return err
@@ -143,6 +158,38 @@ func (b *batch) suggest(body *record.Body, index uint64) error {
 		}
 	}
 	return nil
+}
+
+// near are the reports that are probably about the same event, the newest first.
+func (w *recent) near(row *recentRow) (found []recentRow) {
+	c := cellOf(row)
+	var lists [9][]int
+	for i := range lists {
+		lists[i] = w.cells[[2]int32{c[0] + int32(i/3) - 1, c[1] + int32(i%3) - 1}]
+	}
+	for range maxLooked {
+		newest := -1
+		for i, l := range lists {
+			if len(l) > 0 && (newest < 0 || l[len(l)-1] > lists[newest][len(lists[newest])-1]) {
+				newest = i
+			}
+		}
+		if newest < 0 {
+			break
+		}
+		l := lists[newest]
+		o := w.rows[l[len(l)-1]-w.base]
+		lists[newest] = l[:len(l)-1]
+		if o.index+recentWindow < row.index {
+			break
+		}
+		if o.incident != row.incident && o.named < maxNamed && same(&o, row) {
+			if found = append(found, o); len(found) == maxSuggested {
+				break
+			}
+		}
+	}
+	return found
 }
 
 // same says whether two reports are probably about one event: near in time and

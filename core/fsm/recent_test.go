@@ -1,0 +1,65 @@
+package fsm
+
+import (
+	"testing"
+
+	"wardline/sync/record"
+)
+
+// TestMachine_CrowdAtOnePlace_NoIncidentGrowsWithIt: many people report one fire.
+// Each report names a few others, all hang together, and no history grows with the
+// crowd: an apply that costs the square of a crowd stops the city. A node that
+// restarts in the middle concludes the same.
+func TestMachine_CrowdAtOnePlace_NoIncidentGrowsWithIt(t *testing.T) {
+	const crowd, half = 600, 300
+	a, dir := open(t), t.TempDir()
+	b := mustOpen(t, dir)
+	w := &writer{inc: 7}
+	var l log
+	for n := range crowd {
+		l.add(batchOf(w.entry(report(station, n, 1))))
+	}
+	if _, err := a.ApplyBatch(l.entries); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := b.ApplyBatch(l.entries[:half]); err != nil {
+		t.Fatal(err)
+	}
+	if err := b.Close(); err != nil {
+		t.Fatal(err)
+	}
+	b = mustOpen(t, dir)
+	defer func() { _ = b.Close() }()
+	if _, err := b.ApplyBatch(l.entries[half:]); err != nil {
+		t.Fatal(err)
+	}
+	da, err1 := a.Digest()
+	db, err2 := b.Digest()
+	if err1 != nil || err2 != nil || da != db {
+		t.Fatalf("a restart made a difference: %+v %+v %v %v", da, db, err1, err2)
+	}
+	rows, err := a.After(0, 1_000_000)
+	if err != nil {
+		t.Fatal(err)
+	}
+	named, alone := map[record.ID]int{}, crowd
+	linked := map[record.ID]bool{}
+	for _, r := range rows {
+		if r.Listed != record.KindSuggested {
+			continue
+		}
+		named[r.Body.Payload.Incidents[0]]++
+		if !linked[r.Body.Incident] {
+			linked[r.Body.Incident] = true
+			alone--
+		}
+	}
+	if alone != 1 { // the first
+		t.Errorf("%d reports of a crowd name no other", alone)
+	}
+	for id, n := range named {
+		if n > maxNamed {
+			t.Errorf("incident %s is named %d times, at most %d", id, n, maxNamed)
+		}
+	}
+}
