@@ -80,7 +80,7 @@ func Default() Config {
 	return Config{
 		Listeners: []Listener{{Network: "tcp", Addr: "127.0.0.1:1883"}},
 		// A ward has a few hundred fixed devices and some thousand phones; a
-		// connection costs about 30 KiB.
+		// connection costs about 40 KiB.
 		MaxClients: 4096,
 		// A login takes milliseconds; 256 at once absorb a station's restart.
 		MaxHalfOpen:    256,

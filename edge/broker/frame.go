@@ -20,9 +20,9 @@ const (
 	maxControl = 64 << 10
 	// maxProperties are the version 5 properties of one PUBLISH.
 	maxProperties = 16 << 10
-	// readBuffer holds some ten reports of usual size, so that one read from the
+	// readBuffer holds several reports of usual size, so that one read from the
 	// socket brings several.
-	readBuffer = 8 << 10
+	readBuffer = 4 << 10
 )
 
 // framer takes the packets apart that never reach mochi: PUBLISH and the
