@@ -39,11 +39,14 @@ func (d devices) HandleReport(p broker.Publish, answer func(broker.Answer)) {
 			answer(broker.Later())
 		}
 	}
-	if p.Problem == broker.ProblemTopic {
+	switch {
+	case p.Problem == broker.NoProblem, len(p.Payload) > report.MaxPayload: // what is too large is refused by the same words as at every door
+		d.s.door.Report(src, p.Payload, done)
+	case p.Problem == broker.ProblemOversize:
+		d.s.door.Refuse(src, p.Payload, &report.Problem{Type: report.TooLarge, Detail: p.Problem.String()}, done)
+	default:
 		d.s.door.Refuse(src, p.Payload, &report.Problem{Type: report.InvalidValue, Field: "topic", Detail: p.Problem.String()}, done)
-		return
 	}
-	d.s.door.Report(src, p.Payload, done) // one that was cut is still larger than a report may be
 }
 
 // HandleStatus notes who is connected.

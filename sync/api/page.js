@@ -9,7 +9,8 @@ const words = {
   traffic_accident: "Tai nạn giao thông", security: "An ninh trật tự", feedback: "Góp ý",
 };
 const shown = 200;
-let heard = 0, source = null, state = null;
+const pause = 400; // between two readings of the list, in a flood
+let heard = 0, source = null, state = null, units = {};
 
 function clock(t) { return new Date(t).toLocaleTimeString("vi-VN", { hour12: false }); }
 
@@ -41,6 +42,7 @@ async function list() {
   reading = true;
   try {
     do {
+      if (again) await new Promise((done) => setTimeout(done, pause));
       again = false;
       const r = await fetch("/api/v1/incidents?limit=" + shown);
       if (r.status === 401) { login(); return; }
@@ -55,7 +57,7 @@ async function list() {
         cell(tr, words[it.category] || "");
         cell(tr, it.priority || "");
         cell(tr, (words[it.status] || it.status) + (it.conflicts ? " ⚠ " + it.conflicts + " mâu thuẫn" : ""));
-        cell(tr, it.lead || "");
+        cell(tr, units[it.lead] || it.lead || "");
         cell(tr, it.id, "id");
       }
       $("empty").hidden = items.length > 0;
@@ -63,17 +65,46 @@ async function list() {
   } finally { reading = false; }
 }
 
+// Input that could not be read is shown with its reason; the city has none of it.
+async function malformed() {
+  const r = await fetch("/api/v1/malformed?limit=20");
+  if (!r.ok) return;
+  const { items } = await r.json();
+  $("malformed").hidden = items.length === 0;
+  $("raw").replaceChildren();
+  for (const it of items) {
+    const tr = $("raw").insertRow();
+    cell(tr, new Date(it.at).toLocaleString("vi-VN", { hour12: false }));
+    cell(tr, it.device);
+    cell(tr, it.via);
+    cell(tr, it.field || "");
+    cell(tr, it.detail);
+  }
+}
+
+function alarms(list) {
+  $("alarms").hidden = list.length === 0;
+  $("alarms").replaceChildren(...list.map((text) => Object.assign(document.createElement("li"), { textContent: text })));
+}
+
+async function names() {
+  const r = await fetch("/api/v1/units");
+  if (r.ok) for (const u of (await r.json()).items) units[u.id] = u.name;
+}
+
 function follow() {
   $("login").hidden = true;
   $("desk").hidden = false;
   if (source) source.close();
   source = new EventSource("/api/v1/live");
-  source.onopen = () => list();
+  source.onopen = async () => { await names(); list(); };
   source.addEventListener("incident", () => { heard = Date.now(); list(); });
   source.addEventListener("reset", () => list());
   source.addEventListener("heartbeat", (e) => {
     heard = Date.now();
     state = JSON.parse(e.data).line;
+    alarms(state.alarms || []);
+    malformed();
     pill();
   });
   source.onerror = () => { if (source.readyState === EventSource.CLOSED) setTimeout(start, 2000); };
