@@ -35,6 +35,7 @@ const (
 type receipts struct {
 	origin record.Origin
 	ledger *ledger.Ledger
+	room   int // maxAwaiting
 	// send hands a device a message, now or when its kept session goes on; false
 	// says that the device will not have it. It does not block.
 	send func(device string, payload []byte) bool
@@ -80,7 +81,7 @@ type look struct {
 }
 
 func newReceipts(s *Station) *receipts {
-	return &receipts{origin: s.origin, ledger: s.ledger, log: s.log, chains: map[record.ChainID]*awaiting{}, looks: make(chan look, maxLooks),
+	return &receipts{origin: s.origin, ledger: s.ledger, room: maxAwaiting, log: s.log, chains: map[record.ChainID]*awaiting{}, looks: make(chan look, maxLooks),
 		send: func(device string, payload []byte) bool { return s.mqtt.Send(device, broker.Receipt, payload) }}
 }
 
@@ -134,7 +135,7 @@ func (x *receipts) kept(device string, k intake.Answer) {
 		a = &awaiting{}
 		x.chains[chain] = a
 	}
-	if x.count >= maxAwaiting {
+	if x.count >= x.room {
 		if a.from == 0 || k.Seq < a.from {
 			a.from = k.Seq
 		}
