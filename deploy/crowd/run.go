@@ -44,6 +44,7 @@ func Run(ctx context.Context, o Options) error {
 	if err := o.Validate(); err != nil {
 		return err
 	}
+	o.Out = &printer{w: o.Out}
 	senders, err := o.resolve()
 	if err != nil {
 		return err
@@ -77,10 +78,11 @@ func (c *crowd) run(ctx context.Context, senders []sender) error {
 		limit = 2 * c.o.Window // as fast as acknowledged
 	}
 	var wg sync.WaitGroup
-	for i, s := range senders {
-		c.boxes = append(c.boxes, newOutbox(limit, &c.tally))
+	for _, s := range senders {
+		box := newOutbox(limit, &c.tally)
+		c.boxes = append(c.boxes, box)
 		wg.Go(func() {
-			if err := c.device(work, s, c.boxes[i]); err != nil {
+			if err := c.device(work, s, box); err != nil {
 				stop(err)
 			}
 		})
