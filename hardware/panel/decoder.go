@@ -44,7 +44,9 @@ func (m *DamageMemory) Cured() { m.last, m.times = "", 0 }
 type Parser interface {
 	// Parse reads a whole frame. body stands between the line ends before it and
 	// the terminator and holds only printable ASCII; the frame may keep it.
-	// Text fills in Raw, and the answers of damage and of what is kept raw.
+	// Text fills in Raw, and the answers of damage and of what is kept raw. Damage
+	// may carry events with their answer and key: what it means if it comes again
+	// and again the same.
 	Parse(body []byte) Frame
 	// Broken is the answer that asks for a resend; nil when silence does.
 	Broken() []byte
@@ -188,9 +190,14 @@ func (t *Text) finish() (f Frame, ok bool) {
 	case KindDamage:
 		if !t.memory.Again(raw) {
 			t.memory.Cured()
-			return t.unfit(raw), true
+			if len(f.Events) == 0 {
+				return t.unfit(raw), true
+			}
+			// The sender will never send it clean; its alarm must not be lost.
+			f.Kind, f.Raw, f.Flags = KindEvent, raw, append(f.Flags, FlagDamaged)
+			return f, true
 		}
-		f.Reply = t.parser.Broken()
+		f = Frame{Kind: KindDamage, Reply: t.parser.Broken()}
 	case KindUnfit:
 		t.memory.Cured()
 		f.Reply, f.ResendKey = t.parser.Kept(text), text

@@ -142,6 +142,7 @@ func FuzzDecoders_ChunkingChangesNothing(f *testing.F) {
 	f.Add([]byte("5011 181234E12101001\x14"), []byte{1})
 	f.Add([]byte("1011           @    \x141011      0012 C1128\x14\n"), []byte{3, 7})
 	f.Add([]byte("S01001[#1234|Nri01/BA0001*\"Hall\"]\x140011[#0000|NRT00]\x14"), []byte{2, 9})
+	f.Add([]byte("noise5011 181234E12101001\x14noise5011 181234E12101001\x14noise5011 181234E12101001\x14"), []byte{4})
 	f.Add([]byte("PANIC b-1 17\r\nPING\nPANIC b-1\nnonsense\n\x80\n"), []byte{5})
 	f.Fuzz(func(t *testing.T, stream, cuts []byte) {
 		for _, p := range []panel.Protocol{panel.SurGard, panel.Button} {

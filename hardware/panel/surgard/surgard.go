@@ -65,8 +65,14 @@ func (p *parser) Parse(body []byte) panel.Frame {
 	}
 	events := p.events(s)
 	if len(events) == 0 {
+		if p.other(s) { // no resend would change it
+			return panel.Frame{Kind: panel.KindUnfit}
+		}
 		if p.beheaded(s) {
 			return panel.Frame{Kind: panel.KindDamage}
+		}
+		if at, events := p.behindNoise(s); at > 0 {
+			return panel.Frame{Kind: panel.KindDamage, Events: events, Reply: []byte{ack}, ResendKey: body[at:]}
 		}
 		return panel.Frame{Kind: panel.KindUnfit}
 	}
@@ -196,14 +202,30 @@ func sia(s string) []panel.Event {
 	}}
 }
 
+// other says whether a record is whole in the other header width.
+func (p *parser) other(s string) bool {
+	return len((&parser{line: 4 - p.line, clock: p.clock}).events(s)) > 0
+}
+
+// behindNoise finds a whole record at the end of what noise, or the torn
+// beginning of the same record, stands before. A resend cures that too.
+func (p *parser) behindNoise(s string) (at int, events []panel.Event) {
+	for at = 1; at < len(s); at++ {
+		if strings.IndexByte("513S0", s[at]) < 0 {
+			continue
+		}
+		if events = p.events(s[at:]); len(events) > 0 {
+			return at, events
+		}
+	}
+	return 0, nil
+}
+
 // beheaded recognises the end of a Contact ID record whose beginning was lost,
 // as when the station opens the line in the middle of it. A resend cures that.
 func (p *parser) beheaded(s string) bool {
 	if len(s) < 9 || len(s) >= record+p.line {
 		return false
-	}
-	if other := (&parser{line: 4 - p.line, clock: p.clock}); len(other.events(s)) > 0 {
-		return false // whole, in the other header width: no resend would change it
 	}
 	t := s[len(s)-9:]
 	if strings.IndexByte("ERP", t[0]) < 0 || !decimal(t[1:4]) || !hexadecimal(t[4:]) {
