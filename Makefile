@@ -53,7 +53,7 @@ bench: build ## benchmarks of the parts, then figures beside the peers (BENCH="-
 
 .PHONY: drill
 drill: setup ## the long forms of the tests: hundreds of kills, more seeds
-	WARDLINE_LONG=1 $(GO) test -count=1 -timeout 60m ./edge/ledger ./core/... ./sync/... ./deploy/city
+	WARDLINE_LONG=1 $(GO) test -count=1 -timeout 60m ./edge/ledger ./core/... ./sync/... ./deploy/city ./deploy/drill
 
 .PHONY: generate
 generate: setup ## make generated code anew (needs protoc)

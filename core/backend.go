@@ -180,17 +180,13 @@ func (b backend) CityIndex() uint64 { return b.n.machine.CityIndex() }
 func (b backend) Line() api.Line { return api.Line{State: "local", City: b.n.c.ID} }
 
 func (b backend) Stations(context.Context) ([]api.Station, error) {
-	b.n.mu.Lock()
-	defer b.n.mu.Unlock()
 	var out []api.Station
-	for o, l := range b.n.lines {
-		w, err := wardOf(o)
-		if err != nil {
-			continue
+	b.n.line.lives.each(func(o record.Origin, connected bool, last time.Time) {
+		if w, err := wardOf(o); err == nil {
+			t := api.Time(last.UnixMilli())
+			out = append(out, api.Station{ID: string(o), Ward: w, Name: wardName(w), Connected: connected, LastHeard: &t})
 		}
-		t := api.Time(l.last.UnixMilli())
-		out = append(out, api.Station{ID: string(o), Ward: w, Name: wardName(w), Connected: len(l.boots) > 0, LastHeard: &t})
-	}
+	})
 	slices.SortFunc(out, func(a, c api.Station) int { return slices.Compare([]byte(a.ID), []byte(c.ID)) })
 	return out, nil
 }

@@ -49,14 +49,7 @@ type Node struct {
 
 	http, raftL, syncL net.Listener
 
-	mu    sync.Mutex // guards lines
-	lines map[record.Origin]*line
-}
-
-// line is a station's line as this node sees it.
-type line struct {
-	boots map[uint64]int
-	last  time.Time
+	line *Line
 }
 
 // New opens the node's files and listeners; it starts nothing. The order: first
@@ -67,7 +60,7 @@ func New(c Config, log *slog.Logger) (n *Node, err error) {
 	if err := c.Validate(); err != nil {
 		return nil, err
 	}
-	n = &Node{c: c, log: log.With("node", c.ID), wall: time.Now, lines: map[record.Origin]*line{}}
+	n = &Node{c: c, log: log.With("node", c.ID), wall: time.Now}
 	defer func() {
 		if err != nil {
 			n.closeFiles()
@@ -116,6 +109,8 @@ func New(c Config, log *slog.Logger) (n *Node, err error) {
 			return n, err
 		}
 	}
+	n.line = NewLine(LineDeps{ID: c.ID, Machine: n.machine, View: n.view, Keys: n.keys, Sign: n.sign, Clock: n.clock, Cluster: raftLine{n},
+		Wall: n.wall, Log: n.log})
 	n.raft, err = cluster.New(rc, state{n.machine}, cluster.Deps{Listener: n.raftL, Log: n.log, Space: n.space})
 	return n, err
 }
@@ -184,6 +179,7 @@ func (n *Node) Run(ctx context.Context) error {
 		Metrics: promhttp.Handler(), Log: n.log, Title: "Trung tâm chỉ huy"})
 	start(&fg, "http", func() error { return srv.Serve(front, n.http) })
 	start(&fg, "lines", func() error { return n.serveLines(front) })
+	start(&fg, "alarms", func() error { return n.line.Run(front) })
 	start(&fg, "views", func() error { return n.view.Run(front) })
 	start(&fg, "ticks", func() error { return n.tick(front) })
 	start(&bg, "raft", func() error { return n.raft.Run(raftCtx) })
@@ -207,16 +203,16 @@ type lineServer struct {
 }
 
 func (s lineServer) Up(st grpc.BidiStreamingServer[wire.UpFrame, wire.UpReply]) error {
-	return s.up.Serve(st)
+	return s.up.Serve(st.Context(), st)
 }
 
 func (s lineServer) Down(st grpc.BidiStreamingServer[wire.DownAck, wire.DownFrame]) error {
-	return s.down.Serve(st)
+	return s.down.Serve(st.Context(), st)
 }
 
 func (n *Node) serveLines(ctx context.Context) error {
 	g := wire.NewServer(nil)
-	wire.RegisterLineServer(g, lineServer{up: &uplink.Receiver{City: city{n}, Log: n.log}, down: &downlink.Sender{Outbox: outbox{n}, Log: n.log}})
+	wire.RegisterLineServer(g, lineServer{up: n.line.Up(), down: n.line.Down()})
 	done := make(chan error, 1)
 	go func() { done <- g.Serve(n.syncL) }()
 	select {
@@ -251,6 +247,15 @@ func (n *Node) tick(ctx context.Context) error {
 		cancel()
 	}
 }
+
+// raftLine gives the cluster to the lines.
+type raftLine struct{ n *Node }
+
+func (r raftLine) Propose(ctx context.Context, lane cluster.Lane, item []byte) (fsm.Result, error) {
+	return r.n.propose(ctx, lane, item)
+}
+
+func (r raftLine) ReadIndex(ctx context.Context) error { return r.n.raft.ReadIndex(ctx) }
 
 // propose commits a command and waits until this node has applied it. An
 // unknown outcome is tried again: commands carry ids.

@@ -193,7 +193,7 @@ func (b backend) Line() api.Line {
 		l.State = "connected"
 	}
 	for _, c := range b.s.ledger.Chains() {
-		l.Lag += uint64(c.Head.Seq - min(c.City, c.Head.Seq))
+		l.Lag += uint64(c.Head.Seq - min(c.Held, c.Head.Seq))
 	}
 	b.s.mu.Lock()
 	l.Alarms = append(l.Alarms, b.s.alarms...)

@@ -102,8 +102,11 @@ func New(c Config, log *slog.Logger) (s *Station, err error) {
 	var boot [8]byte
 	_, _ = rand.Read(boot[:]) // crypto/rand.Read never fails
 	b := binary.BigEndian.Uint64(boot[:])
-	s.up = uplink.New(uplink.Config{Connect: s.connect, Boot: b, Wall: s.wall, Log: s.log}, store{s})
-	s.down = downlink.New(downlink.Config{Connect: s.connect, Boot: b, Wall: s.wall, Log: s.log}, sink{s})
+	line := &Line{Origin: s.origin, Ledger: s.ledger, Keys: s.keys, Alarm: s.alarm, Lacks: func() { s.down.Again() },
+		Claimed: s.claimed, Told: s.readDirectory, Log: s.log}
+	connect := wire.Connect(s.connect)
+	s.up = uplink.New(uplink.Config{Open: connect.Up, Boot: b, Wall: s.wall, Log: s.log}, line.Up())
+	s.down = downlink.New(downlink.Config{Open: connect.Down, Boot: b, Wall: s.wall, Log: s.log}, line.Down())
 	s.door = intake.New(intake.Config{Origin: s.origin, Ledger: doorLedger{s}, Rules: func() *routing.Rules { return s.city.rulesAt(s.wall().UnixMilli()) }, Wall: s.wall,
 		Online: func() bool { return s.up.Status().Connected }, Log: s.log})
 	for _, p := range c.Panels {

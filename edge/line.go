@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"log/slog"
 
 	"wardline/edge/ledger"
 	"wardline/sync/downlink"
@@ -13,14 +14,37 @@ import (
 	"wardline/sync/view"
 )
 
-// store gives the ledger to the uplink.
-type store struct{ s *Station }
+// Line gives the ledger to the two ends of the line. It stands apart from the
+// station so that a drill runs it over a simulated network.
+type Line struct {
+	Origin record.Origin
+	Ledger *ledger.Ledger
+	Keys   *sealing.Keyring
+	// Alarm says what the duty officer and the operator must see.
+	Alarm func(string)
+	// Claimed is called after the downlink brought a claim made elsewhere.
+	Claimed func(*record.Body)
+	// Lacks is called when the disk lacks entries of its own that the city holds.
+	Lacks func()
+	// Told is called after the downlink brought rules or wards.
+	Told func() error
+	Log  *slog.Logger
+}
 
-func (x store) Origin() record.Origin    { return x.s.origin }
-func (x store) Changed() <-chan struct{} { return x.s.ledger.Changed() }
+// Up is the ledger as the uplink needs it.
+func (l *Line) Up() uplink.Store { return store{l} }
+
+// Down is the ledger as the downlink needs it.
+func (l *Line) Down() downlink.Sink { return sink{l} }
+
+// store gives the ledger to the uplink.
+type store struct{ l *Line }
+
+func (x store) Origin() record.Origin    { return x.l.Origin }
+func (x store) Changed() <-chan struct{} { return x.l.Ledger.Changed() }
 
 func (x store) Chains() []uplink.ChainState {
-	list := x.s.ledger.Chains()
+	list := x.l.Ledger.Chains()
 	out := make([]uplink.ChainState, len(list))
 	for i, c := range list {
 		out[i] = uplink.ChainState{Chain: c.Chain, Order: c.Order, Head: c.Head, City: c.City}
@@ -29,38 +53,47 @@ func (x store) Chains() []uplink.ChainState {
 }
 
 func (x store) Read(c record.ChainID, from record.Seq, maxCount, maxBytes int, w *record.Wrapper) ([]record.Entry, []record.WrappedKey, error) {
-	list, keys, err := x.s.ledger.Read(c, from, maxCount, maxBytes)
+	list, keys, err := x.l.Ledger.Read(c, from, maxCount, maxBytes)
 	if err != nil {
 		return nil, nil, err
 	}
-	out, lost := sealing.Rewrap(keys, x.s.keys.Wrapper, w)
+	out, lost := sealing.Rewrap(keys, x.l.Keys.Wrapper, w)
 	if lost > 0 {
-		x.s.log.Error("keys of sealed parts cannot be read with this station's key file", "keys", lost)
+		x.l.Log.Error("keys of sealed parts cannot be read with this station's key file", "keys", lost)
 	}
 	return list, out, nil
 }
 
-func (x store) SaveReceipt(r record.Receipt) error { return x.s.ledger.SaveReceipt(r) }
+func (x store) SaveReceipt(r record.Receipt) error { return x.l.Ledger.SaveReceipt(r) }
 
 func (x store) Reincarnate(c record.ChainID, from record.Seq) error {
-	x.s.alarm(fmt.Sprintf("this disk and the city held different entries at %s %s %d; ours are sent again", c.Incarnation, c.Lane, from))
-	return x.s.ledger.Reincarnate(c, from)
+	x.l.Alarm(fmt.Sprintf("this disk and the city held different entries at %s %s %d; ours are sent again", c.Incarnation, c.Lane, from))
+	if err := x.l.Ledger.Reincarnate(c, from); err != nil {
+		return err
+	}
+	x.l.Lacks()
+	return nil
 }
 
 func (x store) Ahead(c record.ChainID, have, city record.Seq) {
-	x.s.alarm(fmt.Sprintf("this disk was rolled back: it has %d entries of %s %s, the city has %d; they come back by the downlink", have, c.Incarnation, c.Lane, city))
+	x.l.Alarm(fmt.Sprintf("this disk was rolled back, or another machine runs with a copy of it: the city has %d entries of %s %s, this disk %d; the rest comes back by the downlink", city, c.Incarnation, c.Lane, have))
+	x.l.Lacks()
+}
+
+func (x store) Refused(c record.ChainID, from record.Seq, detail string) {
+	x.l.Alarm(fmt.Sprintf("the city refuses the entries from %s %s %d on; they stay here and are offered again: %s", c.Incarnation, c.Lane, from, detail))
 }
 
 // sink gives the ledger to the downlink.
-type sink struct{ s *Station }
+type sink struct{ l *Line }
 
 var cursorKey = []byte("downlink/cursor")
 
-func (x sink) Origin() record.Origin { return x.s.origin }
+func (x sink) Origin() record.Origin { return x.l.Origin }
 
 func (x sink) Heads() []record.Head {
 	var out []record.Head
-	for _, c := range x.s.ledger.Chains() {
+	for _, c := range x.l.Ledger.Chains() {
 		out = append(out, c.Head)
 	}
 	return out
@@ -68,7 +101,7 @@ func (x sink) Heads() []record.Head {
 
 func (x sink) Cursor() (downlink.Cursor, error) {
 	var c downlink.Cursor
-	v, err := x.s.ledger.Note(cursorKey)
+	v, err := x.l.Ledger.Note(cursorKey)
 	if err != nil || v == nil {
 		return c, err
 	}
@@ -97,25 +130,25 @@ func (x sink) Apply(p downlink.Part, w *record.Wrapper) error {
 			}
 		}
 	}
-	keys, lost := sealing.Rewrap(p.Keys, w, x.s.keys.Wrapper)
+	keys, lost := sealing.Rewrap(p.Keys, w, x.l.Keys.Wrapper)
 	if lost > 0 {
-		x.s.log.Error("keys of sealed parts could not be read on the downlink", "keys", lost)
+		x.l.Log.Error("keys of sealed parts could not be read on the downlink", "keys", lost)
 	}
 	f.Keys = keys
 	if p.Cursor != nil {
 		v := binary.BigEndian.AppendUint64(nil, uint64(p.Cursor.Seq))
 		f.Notes = []ledger.Note{{Key: cursorKey, Value: append(v, p.Cursor.Hash[:]...)}}
 	}
-	if err := x.s.ledger.Foreign(f); err != nil {
+	if err := x.l.Ledger.Foreign(f); err != nil {
 		return err
 	}
 	for i := range claims {
-		x.s.claimed(&claims[i])
+		x.l.Claimed(&claims[i])
 	}
 	if !told {
 		return nil
 	}
-	return x.s.readDirectory()
+	return x.l.Told()
 }
 
 // stationLog is what lists and live streams follow.

@@ -187,17 +187,74 @@ func TestMachine_RolledBackAndClonedDisks_AreNamed(t *testing.T) {
 	do(t, m, batchOf(a, b))
 	back := &writer{inc: 8, pred: record.Head{Incarnation: 7, Lane: record.Urgent, Seq: 1, Hash: a.Hash()}}
 	do(t, m, batchOf(back.entry(report(station, 3, 1))))
-	clone := &writer{inc: 9, pred: back.pred}
-	do(t, m, batchOf(clone.entry(report(station, 4, 1))))
-	rows, _ := m.After(0, 100)
-	var said []string
-	for _, r := range rows {
-		if r.Listed == record.KindAlarm {
-			said = append(said, r.Body.Payload.Reason)
+	said := func() string {
+		t.Helper()
+		rows, err := m.After(0, 1000)
+		if err != nil {
+			t.Fatal(err)
 		}
+		var out []string
+		for _, r := range rows {
+			if r.Listed == record.KindAlarm {
+				out = append(out, r.Body.Payload.Reason)
+			}
+		}
+		return fmt.Sprint(out)
 	}
-	if fmt.Sprint(said) != "[rollback rollback clone]" {
-		t.Fatalf("%v", said)
+	if got := said(); got != "[rollback]" {
+		t.Fatalf("a shorter predecessor: %v", got)
+	}
+	twin := &writer{inc: 9, pred: back.pred}
+	do(t, m, batchOf(twin.entry(report(station, 4, 1))))
+	if got := said(); got != "[rollback rollback]" {
+		t.Fatalf("a second successor: %v", got)
+	}
+	do(t, m, batchOf(back.entry(report(station, 5, 1))))
+	if got := said(); got != "[rollback rollback clone]" {
+		t.Fatalf("the first successor goes on: %v", got)
+	}
+	do(t, m, batchOf(back.entry(report(station, 6, 1)), twin.entry(report(station, 7, 1))))
+	do(t, m, batchOf(back.entry(report(station, 8, 1))))
+	if got := said(); got != "[rollback rollback clone]" {
+		t.Fatalf("each life is named once: %v", got)
+	}
+}
+
+// A life began and ended after the image was taken: the image's own
+// predecessor is whole, and still the disk was rolled back.
+func TestMachine_ImageOfBeforeALaterLife_IsARollback_AndACloneOnceBothGoOn(t *testing.T) {
+	m := open(t)
+	w := &writer{inc: 7}
+	do(t, m, batchOf(w.entry(report(station, 1, 1))))
+	head := record.Head{Incarnation: 7, Lane: record.Urgent, Seq: 1, Hash: w.prev}
+	second := &writer{inc: 8, pred: head}
+	do(t, m, batchOf(second.entry(report(station, 2, 1))))
+	third := &writer{inc: 9, pred: record.Head{Incarnation: 8, Lane: record.Urgent, Seq: 1, Hash: second.prev}}
+	do(t, m, batchOf(third.entry(report(station, 3, 1))))
+	count := func(what string) (n int) {
+		rows, err := m.After(0, 1000)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, r := range rows {
+			if r.Listed == record.KindAlarm && r.Body.Payload.Reason == what {
+				n++
+			}
+		}
+		return n
+	}
+	if count("rollback")+count("clone") != 0 {
+		t.Fatal("ordinary starts were taken for a rollback or a clone")
+	}
+	image := &writer{inc: 10, pred: head}
+	do(t, m, batchOf(image.entry(report(station, 4, 1))))
+	do(t, m, batchOf(image.entry(report(station, 5, 1))))
+	if count("rollback") != 1 || count("clone") != 0 {
+		t.Fatalf("%d rollbacks, %d clones", count("rollback"), count("clone"))
+	}
+	do(t, m, batchOf(third.entry(report(station, 6, 1)))) // the first disk lives
+	if count("clone") != 1 {
+		t.Fatal("both disks go on, and no clone is named")
 	}
 }
 

@@ -53,6 +53,9 @@ func (b *batch) station(p []byte) (Result, error) {
 		return bad, nil
 	}
 	if firstIndex != 0 {
+		if err := b.goesOn(id, c.seq); err != nil {
+			return Result{}, err
+		}
 		if err := b.set(u64(chainKey(rowSpan, id), uint64(c.seq)), u64(nil, firstIndex)); err != nil {
 			return Result{}, err
 		}
@@ -111,34 +114,6 @@ func (b *batch) again(c *chainRow, id record.ChainID, e record.Entry, hash recor
 		return Result{Status: Fork, At: e.Link.Seq, Detail: "the city holds another entry there"}, nil
 	}
 	return Result{Status: OK}, nil
-}
-
-// beginning looks at the first entry of an incarnation: what it names as last
-// on disk says whether the disk was rolled back or cloned.
-func (b *batch) beginning(id record.ChainID, l record.Link) error {
-	if l.Pred.Seq == 0 {
-		return nil
-	}
-	before := record.ChainID{Origin: id.Origin, Incarnation: l.Pred.Incarnation, Lane: l.Pred.Lane}
-	held, err := b.chain(before)
-	if err != nil {
-		return err
-	}
-	if held.seq > l.Pred.Seq {
-		err := b.alarm("rollback", id, fmt.Sprintf("the disk of %s ended at %d where the city holds %d", id.Origin, l.Pred.Seq, held.seq))
-		if err != nil {
-			return err
-		}
-	}
-	key := u64(chainKey(rowNext, before), uint64(l.Pred.Seq))
-	v, err := get(b.tx, key)
-	if err != nil {
-		return err
-	}
-	if v != nil && record.Incarnation(beIndex(v)) != id.Incarnation {
-		return b.alarm("clone", id, fmt.Sprintf("two incarnations of %s go on from the same entry: %s and %s", id.Origin, record.Incarnation(beIndex(v)), id.Incarnation))
-	}
-	return b.set(key, u64(nil, uint64(id.Incarnation)))
 }
 
 // alarm says, once per incarnation, that something about a line must be seen.

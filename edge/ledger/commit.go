@@ -26,6 +26,12 @@ func (l *Ledger) Run(ctx context.Context) error {
 			if err := l.commit(batch); err != nil {
 				return l.fail(err, batch)
 			}
+		}
+		moved, err := l.continueMoves()
+		if err != nil {
+			return l.fail(err, nil)
+		}
+		if len(batch) > 0 || moved {
 			select {
 			case <-heads.C:
 				l.each()
@@ -284,6 +290,14 @@ func (b *batch) set(k, v []byte) error {
 	return nil
 }
 
+func (b *batch) drop(k []byte) error {
+	if err := b.tx.Delete(k); err != nil {
+		b.broken = errors.Join(b.broken, err)
+		return err
+	}
+	return nil
+}
+
 // chain is the present chain of a lane in this process's incarnation, which
 // begins at the first append.
 func (b *batch) chain(lane record.LaneID) *chainRow {
@@ -308,21 +322,36 @@ func newIncarnation() record.Incarnation {
 	return record.Incarnation(binary.BigEndian.Uint64(r[:]) | 1)
 }
 
-// pred is what was last on disk in a lane before this incarnation.
+// pred is what was last on disk before the present incarnation began: in this
+// lane, or in another one when the life before wrote nothing to it. For the
+// first life of a process that is what Open found: entries that the downlink
+// brought back since then do not hide that the disk had been rolled back. Lives
+// that only the downlink brought are no predecessors: they ended elsewhere.
 func (b *batch) pred(lane record.LaneID) record.Head {
-	var best *chainRow
-	for name, c := range b.l.chains {
-		if cut, ok := b.chains[name]; ok {
-			c = cut
+	for _, found := range []bool{false, true} {
+		var best record.Head
+		order := uint64(0)
+		for name, c := range b.l.chains {
+			if cut, ok := b.chains[name]; ok {
+				c = cut
+			}
+			head := record.Head{Incarnation: name.inc, Lane: name.lane, Seq: c.Seq, Hash: c.Hash}
+			was, atOpen := b.l.atOpen[name]
+			if found && was.Seq < head.Seq {
+				head = was
+			}
+			if c.Order == 0 || name.inc == b.inc || head.Seq == 0 || found != atOpen {
+				continue
+			}
+			if c.Order > order || (c.Order == order && (name.lane == lane || (best.Lane != lane && name.lane < best.Lane))) {
+				best, order = head, c.Order
+			}
 		}
-		if name.lane == lane && name.inc != b.inc && c.Seq > 0 && (best == nil || c.Order > best.Order) {
-			best = c
+		if order > 0 {
+			return best
 		}
 	}
-	if best == nil {
-		return record.Head{}
-	}
-	return record.Head{Incarnation: best.Inc, Lane: lane, Seq: best.Seq, Hash: best.Hash}
+	return record.Head{}
 }
 
 // Once looks an id up, in this batch and on disk.
@@ -346,13 +375,7 @@ func (b *batch) Note(key []byte) ([]byte, error) {
 
 // Incident reads what is known of an incident.
 func (b *batch) Incident(id record.ID) ([]record.Body, error) {
-	// Not through b.tx: an iterator over a transaction that writes sorts all
-	// that is pending, each time. This is the only writer, so what is committed stands.
-	var rows []Row
-	err := b.l.db.View(func(tx *badger.Txn) (err error) {
-		rows, err = b.l.incident(tx, id, b.l.position.Load())
-		return err
-	})
+	rows, err := b.l.incident(b.tx, id, b.l.position.Load())
 	if err != nil {
 		return nil, err
 	}

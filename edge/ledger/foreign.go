@@ -1,9 +1,6 @@
 package ledger
 
 import (
-	"bytes"
-	"encoding/binary"
-	"errors"
 	"fmt"
 
 	"wardline/sync/record"
@@ -84,7 +81,7 @@ func (b *batch) foreign(e CityEntry) error {
 	hash := e.Entry.Hash()
 	link := e.Entry.Link
 	if link.Origin == b.l.o.Origin {
-		return b.restore(e.Entry, &body, hash)
+		return b.restore(e.Entry, e.Index, &body, hash)
 	}
 	key := idKey(rowForeign, hash[:])
 	old, err := get(b.tx, key)
@@ -106,7 +103,7 @@ func (b *batch) foreign(e CityEntry) error {
 
 // restore puts an own entry back that this disk lost. Chains of earlier lives
 // only: this process's own chain is on this disk.
-func (b *batch) restore(e record.Entry, body *record.Body, hash record.Hash) error {
+func (b *batch) restore(e record.Entry, index uint64, body *record.Body, hash record.Hash) error {
 	link := e.Link
 	key := entryKey(rowEntry, link.Incarnation, link.Lane, link.Seq)
 	old, err := get(b.tx, key)
@@ -136,6 +133,7 @@ func (b *batch) restore(e record.Entry, body *record.Body, hash record.Hash) err
 		return nil // out of order; the city sends it again in order
 	}
 	c.Seq, c.Hash, c.HLC = link.Seq, hash, link.HLC
+	c.Given, c.GivenAt = link.Seq, index
 	b.pos++
 	if err := b.set(key, e.Append(u64(nil, b.pos))); err != nil {
 		return err
@@ -175,118 +173,4 @@ func (l *Ledger) SaveReceipt(r record.Receipt) error {
 		})
 		return b.set(chainKey(rowReceipt, r.Chain.Incarnation, r.Chain.Lane), r.Append(nil))
 	})
-}
-
-// Reincarnate answers a FORK: the city holds other entries than ours from seq
-// `from` on. Ours are put aside and their bodies appended again, with the same
-// ids, in a new incarnation; nothing is lost and nothing overwritten.
-func (l *Ledger) Reincarnate(c record.ChainID, from record.Seq) error {
-	if c.Origin != l.o.Origin || from == 0 {
-		return fmt.Errorf("ledger: %s/%d is no entry of %s", c.Origin, from, l.o.Origin)
-	}
-	name := chainName{c.Incarnation, c.Lane}
-	l.smu.RLock()
-	head, ok := l.chains[name]
-	l.smu.RUnlock()
-	if !ok || head.Seq < from {
-		return nil // moved already
-	}
-	end := head.Seq
-	// In steps, so that each stays within one transaction. The first step moves
-	// the chain's head back and opens the incarnation; a crash between steps
-	// leaves rows behind the head, which are moved by the next FORK.
-	for at := from; at <= end; at += moveStep {
-		step := min(end, at+moveStep-1)
-		err := l.op(maxForeign, func(b *batch) error {
-			if at == from {
-				if err := b.cutChain(name, from-1); err != nil {
-					return err
-				}
-			}
-			return b.moveAside(c, at, step)
-		})
-		if err != nil {
-			return err
-		}
-	}
-	l.o.Log.Error("ALARM: this disk and the city held different entries at the same place; ours were appended again in a new incarnation",
-		"incarnation", c.Incarnation.String(), "lane", c.Lane.String(), "from", from, "entries", end-from+1)
-	return nil
-}
-
-// moveStep bounds how many forked entries one transaction moves.
-const moveStep = 64
-
-// cutChain moves a chain's head back and makes sure that what follows is
-// appended in another incarnation.
-func (b *batch) cutChain(name chainName, seq record.Seq) error {
-	c := *b.l.chains[name]
-	if have, ok := b.chains[name]; ok {
-		c = *have
-	}
-	c.Seq, c.Hash = seq, record.Hash{}
-	if seq > 0 {
-		row, err := get(b.tx, entryKey(rowEntry, name.inc, name.lane, seq))
-		if err != nil {
-			return err
-		}
-		e, _, err := record.DecodeEntry(row[min(8, len(row)):])
-		if err != nil {
-			return err
-		}
-		c.Hash = e.Hash()
-	}
-	b.chains[name] = &c
-	if b.inc == name.inc || b.inc == 0 {
-		b.inc, b.order = newIncarnation(), b.order+1
-	}
-	return nil
-}
-
-// moveAside appends the bodies from..to again and keeps the old rows aside.
-func (b *batch) moveAside(c record.ChainID, from, to record.Seq) error {
-	for seq := from; seq <= to; seq++ {
-		key := entryKey(rowEntry, c.Incarnation, c.Lane, seq)
-		row, err := get(b.tx, key)
-		if err != nil {
-			return err
-		}
-		if len(row) < 8 {
-			continue
-		}
-		e, _, err := record.DecodeEntry(row[8:])
-		if err != nil {
-			return err
-		}
-		body, err := record.DecodeBody(e.Body)
-		if err != nil {
-			return err
-		}
-		aside := append([]byte{rowAside}, key[1:]...)
-		// The old position keeps naming a row: the one aside.
-		if err := errors.Join(b.set(aside, row), b.set(positionKey(binary.BigEndian.Uint64(row)), aside)); err != nil {
-			return err
-		}
-		if err := b.tx.Delete(key); err != nil {
-			b.broken = err
-			return err
-		}
-		res, err := b.append(&Append{Lane: c.Lane, Body: body}, bytes.Clone(e.Body))
-		if err != nil {
-			return err
-		}
-		if body.Kind != record.KindReport {
-			continue
-		}
-		s, ok, err := b.Once(body.Payload.Report)
-		if err != nil || !ok {
-			return err
-		}
-		s.Incarnation, s.Lane, s.Seq, s.Hash = res.Link.Incarnation, res.Link.Lane, res.Link.Seq, res.Hash
-		b.once[body.Payload.Report] = s
-		if err := b.set(idKey(rowOnce, body.Payload.Report[:]), s.encode()); err != nil {
-			return err
-		}
-	}
-	return nil
 }

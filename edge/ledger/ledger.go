@@ -55,6 +55,9 @@ type Ledger struct {
 	quarFirst uint64
 	quarNext  uint64
 
+	moves  []move                    // that a crash left unfinished; Run finishes them first
+	atOpen map[chainName]record.Head // what Open found; not changed after
+
 	bg   sync.WaitGroup
 	stop chan struct{}
 }
@@ -118,6 +121,10 @@ func Open(o Options) (*Ledger, error) {
 	if err := l.proveTail(); err != nil {
 		return nil, errors.Join(err, l.db.Close())
 	}
+	l.atOpen = make(map[chainName]record.Head, len(l.chains))
+	for name, c := range l.chains {
+		l.atOpen[name] = record.Head{Incarnation: name.inc, Lane: name.lane, Seq: c.Seq, Hash: c.Hash}
+	}
 	if err := l.gate.look(o.Wall()); err != nil {
 		return nil, errors.Join(err, l.db.Close())
 	}
@@ -139,6 +146,14 @@ func (l *Ledger) load() error {
 			l.order = max(l.order, c.Order)
 			last = max(last, c.HLC)
 			return nil
+		})
+		if err != nil {
+			return err
+		}
+		err = scan(tx, []byte{rowMove}, nil, func(k, v []byte) error {
+			m, err := decodeMove(k, v)
+			l.moves = append(l.moves, m)
+			return err
 		})
 		if err != nil {
 			return err

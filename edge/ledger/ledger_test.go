@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -55,6 +56,15 @@ func mustOpen(t testing.TB, dir string, edit ...func(*Options)) running {
 	}}
 	t.Cleanup(r.stop)
 	return r
+}
+
+func waitFor(t testing.TB, what string, ok func() bool) {
+	t.Helper()
+	for end := time.Now().Add(30 * time.Second); !ok(); runtime.Gosched() {
+		if time.Now().After(end) {
+			t.Fatalf("not in time: %s", what)
+		}
+	}
 }
 
 func reportBody(l *Ledger, id record.ID) record.Body {
@@ -256,9 +266,14 @@ func TestLedger_Fork_BodiesAreAppendedAgain_NothingLost(t *testing.T) {
 	if err := l.Reincarnate(chain, 50); err != nil {
 		t.Fatal(err)
 	}
-	if n := checkChains(t, l.Ledger); n != 150 {
-		t.Fatalf("%d entries after the fork, 150 before", n)
-	}
+	waitFor(t, "the fork's entries are appended again", func() bool {
+		n := record.Seq(0)
+		for _, c := range l.Chains() {
+			n += c.Head.Seq
+		}
+		return n == 150
+	})
+	checkChains(t, l.Ledger)
 	for i := range 150 {
 		s, ok, err := l.Once(reportID(i))
 		if err != nil || !ok || (i >= 49) == (s.Incarnation == chain.Incarnation) {

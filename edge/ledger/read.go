@@ -25,7 +25,10 @@ type ChainState struct {
 	Chain record.ChainID
 	Order uint64
 	Head  record.Head
-	City  record.Seq
+	City  record.Seq // by its receipt
+	// Held is how far the city holds the chain, by its receipt or because it
+	// gave the entries back.
+	Held record.Seq
 }
 
 // Chains are all own chains, in the order in which their incarnations began.
@@ -35,7 +38,7 @@ func (l *Ledger) Chains() []ChainState {
 	out := make([]ChainState, 0, len(l.chains))
 	for name, c := range l.chains {
 		out = append(out, ChainState{Chain: record.ChainID{Origin: l.o.Origin, Incarnation: c.Inc, Lane: c.Lane}, Order: c.Order,
-			Head: record.Head{Incarnation: c.Inc, Lane: c.Lane, Seq: c.Seq, Hash: c.Hash}, City: l.receipts[name].Seq})
+			Head: record.Head{Incarnation: c.Inc, Lane: c.Lane, Seq: c.Seq, Hash: c.Hash}, City: l.receipts[name].Seq, Held: max(l.receipts[name].Seq, c.Given)})
 	}
 	slices.SortFunc(out, func(a, b ChainState) int {
 		if a.Order != b.Order {
@@ -188,9 +191,13 @@ func (l *Ledger) row(tx *badger.Txn, pos uint64) (Row, error) {
 	}
 	if ref[0] == rowEntry {
 		l.smu.RLock()
-		c := l.receipts[chainName{r.Entry.Link.Incarnation, r.Entry.Link.Lane}]
+		name := chainName{r.Entry.Link.Incarnation, r.Entry.Link.Lane}
+		c, given := l.receipts[name], l.chains[name]
 		l.smu.RUnlock()
-		if r.Entry.Link.Seq <= c.Seq {
+		switch seq := r.Entry.Link.Seq; {
+		case given != nil && seq <= given.Given:
+			r.Index = given.GivenAt
+		case seq <= c.Seq:
 			r.Index = c.CityIndex
 		}
 	}

@@ -19,6 +19,7 @@ const (
 	rowChain      = 'c' // incarnation, lane -> chain row
 	rowReceipt    = 'r' // incarnation, lane -> receipt
 	rowAside      = 'z' // incarnation, lane, seq -> entry that forked
+	rowMove       = 'm' // incarnation, lane -> first and last seq of a fork that are still to be moved
 	rowQuarantine = 'q' // number -> malformed input
 )
 
@@ -55,19 +56,25 @@ type chainRow struct {
 	Seq   record.Seq
 	Hash  record.Hash
 	HLC   record.HLC
+	// Given is the last entry that the city gave back, GivenAt its city index:
+	// so far the city holds the chain, with or without a receipt.
+	Given   record.Seq
+	GivenAt uint64
 }
 
 func (c *chainRow) encode() []byte {
-	b := make([]byte, 0, 64)
+	b := make([]byte, 0, 72)
 	b = u64(b, c.Order)
 	b = u64(b, uint64(c.Seq))
 	b = append(b, c.Hash[:]...)
-	return u64(b, uint64(c.HLC))
+	b = u64(b, uint64(c.HLC))
+	b = u64(b, uint64(c.Given))
+	return u64(b, c.GivenAt)
 }
 
 func decodeChainRow(key, v []byte) (chainRow, error) {
 	var c chainRow
-	if len(key) != 13 || len(v) != 56 {
+	if len(key) != 13 || len(v) != 72 {
 		return c, errRow
 	}
 	c.Inc = record.Incarnation(binary.BigEndian.Uint64(key[1:]))
@@ -76,6 +83,8 @@ func decodeChainRow(key, v []byte) (chainRow, error) {
 	c.Seq = record.Seq(binary.BigEndian.Uint64(v[8:]))
 	copy(c.Hash[:], v[16:])
 	c.HLC = record.HLC(binary.BigEndian.Uint64(v[48:]))
+	c.Given = record.Seq(binary.BigEndian.Uint64(v[56:]))
+	c.GivenAt = binary.BigEndian.Uint64(v[64:])
 	return c, nil
 }
 

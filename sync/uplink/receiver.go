@@ -9,7 +9,6 @@ import (
 	"sync"
 	"time"
 
-	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
@@ -39,9 +38,10 @@ type City interface {
 	// that the outcome is unknown or that there is no room now.
 	Append(ctx context.Context, lane record.LaneID, entries []byte, keys []record.WrappedKey, w *record.Wrapper) (Outcome, error)
 	Sign(r *record.Receipt)
-	// Up and Gone say that a station's line stands or broke. An error of Up
-	// refuses the line.
+	// Up, Heard and Gone say that a station's line stands, that something came
+	// over it, and that it broke. An error of Up refuses the line.
 	Up(o record.Origin, boot uint64, heads []record.Head) error
+	Heard(o record.Origin, boot uint64)
 	Gone(o record.Origin, boot uint64)
 	Wall() time.Time
 }
@@ -56,50 +56,34 @@ type Receiver struct {
 // send it again.
 const appendLimit = 15 * time.Second
 
-// Serve answers one Up stream.
-func (v *Receiver) Serve(stream grpc.BidiStreamingServer[wire.UpFrame, wire.UpReply]) error {
-	ctx, cancel := context.WithCancel(stream.Context())
+// Serve answers one Up stream until it ends, or ends it with an error for the
+// station. ctx is the stream's.
+func (v *Receiver) Serve(ctx context.Context, stream wire.UpServer) error {
+	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	first, err := stream.Recv()
 	if err != nil {
 		return err
 	}
-	h := first.GetHello()
-	origin := record.Origin(h.GetOrigin())
-	if h == nil || h.Version != wire.Version || origin == "" || origin == record.CoreOrigin || len(origin) > record.MaxOrigin {
-		return status.Errorf(codes.InvalidArgument, "hello of version %d from %q; this node speaks version %d with stations", h.GetVersion(), origin, wire.Version)
-	}
-	agree, err := wire.NewAgreement()
+	g, err := wire.Greet(first.GetHello())
 	if err != nil {
 		return err
 	}
-	wrap, err := agree.Wrapper(h.Wrapping, false)
-	if err != nil {
-		return status.Error(codes.InvalidArgument, err.Error())
-	}
+	origin := g.Origin
 	heads, err := v.City.Heads(ctx, origin)
 	if err != nil {
 		return status.Error(codes.Unavailable, err.Error())
 	}
-	var theirs []record.Head
-	for _, m := range h.Heads {
-		theirs = append(theirs, wire.ToHead(m))
-	}
-	if err := v.City.Up(origin, h.Boot, theirs); err != nil {
+	if err := v.City.Up(origin, g.Boot, g.Heads); err != nil {
 		return status.Error(codes.FailedPrecondition, err.Error())
 	}
-	defer v.City.Gone(origin, h.Boot)
-	var smu sync.Mutex // one Send at a time
-	send := func(r *wire.UpReply) error {
-		smu.Lock()
-		defer smu.Unlock()
-		return stream.Send(r)
-	}
-	w := &wire.Welcome{Node: v.City.Node(), WallMs: v.City.Wall().UnixMilli(), PublicKey: v.City.PublicKey(), Wrapping: agree.Public()}
+	defer v.City.Gone(origin, g.Boot)
+	out := wire.NewOutlet(stream)
+	w := &wire.Welcome{Node: v.City.Node(), WallMs: v.City.Wall().UnixMilli(), PublicKey: v.City.PublicKey(), Wrapping: g.Public}
 	for _, hd := range heads {
 		w.Heads = append(w.Heads, wire.FromHead(hd))
 	}
-	if err := send(&wire.UpReply{Kind: &wire.UpReply_Welcome{Welcome: w}}); err != nil {
+	if err := out.Send(ctx, &wire.UpReply{Kind: &wire.UpReply_Welcome{Welcome: w}}); err != nil {
 		return err
 	}
 	// A worker per lane keeps the order of each chain and lets urgent pass.
@@ -115,8 +99,9 @@ func (v *Receiver) Serve(stream grpc.BidiStreamingServer[wire.UpFrame, wire.UpRe
 		if err != nil {
 			return err
 		}
+		v.City.Heard(origin, g.Boot)
 		if f.GetBatch() == nil {
-			if err := send(&wire.UpReply{Kind: &wire.UpReply_PongMs{PongMs: f.GetPingMs()}}); err != nil {
+			if err := out.Send(ctx, &wire.UpReply{Kind: &wire.UpReply_PongMs{PongMs: f.GetPingMs()}}); err != nil {
 				return err
 			}
 			continue
@@ -138,7 +123,7 @@ func (v *Receiver) Serve(stream grpc.BidiStreamingServer[wire.UpFrame, wire.UpRe
 					case <-ctx.Done():
 						return
 					case b := <-ch:
-						if send(&wire.UpReply{Kind: &wire.UpReply_Answer{Answer: v.take(ctx, origin, lane, b, wrap)}}) != nil {
+						if out.Send(ctx, &wire.UpReply{Kind: &wire.UpReply_Answer{Answer: v.take(ctx, origin, lane, b, g.Wrap)}}) != nil {
 							cancel()
 							return
 						}
