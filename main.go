@@ -25,6 +25,7 @@ var commands = []struct {
 	{"city", "a whole city to try: 3 core nodes, one ward station", cli.City},
 	{"core", "one node of the city core", cli.Core},
 	{"edge", "a ward station", cli.Edge},
+	{"sim", "devices that are not there: app, kiosk, panel, button", cli.Sim},
 	{"wards", "wards import: ward boundaries, GeoJSON", cli.Wards},
 	{"rules", "rules import, rules show: priorities, departments and deadlines per category", cli.Rules},
 	{"config", "config check: what is wrong with a configuration file", cli.Config},

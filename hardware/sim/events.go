@@ -60,7 +60,7 @@ func (a *Alarms) Next() panel.Event {
 		if len(a.open) > maxOpen {
 			a.open = a.open[1:]
 		}
-	case k < 45 && len(a.open) > 0: // over, or still there, or called off
+	case k >= 48 && k < 63 && len(a.open) > 0: // over, or still there, or called off
 		i := a.r.IntN(len(a.open))
 		old := a.open[i]
 		switch a.r.IntN(4) {
@@ -75,9 +75,9 @@ func (a *Alarms) Next() panel.Event {
 			e.Qualifier = panel.Restore
 			a.open = append(a.open[:i], a.open[i+1:]...)
 		}
-	case k < 48:
+	case k < 33:
 		e.Code = strconv.Itoa(700 + a.r.IntN(300)) // in no list
-	case k < 65:
+	case k < 48:
 		e.Code = pick(a.r, testCodes)
 	default:
 		e.Code = pick(a.r, statusCodes)
