@@ -32,6 +32,7 @@ func (b *bench) acks(ctx context.Context) error {
 		brokers = append(brokers, k)
 	}
 	var ids []acked
+	var rest []float64
 	for round := range b.repeats + 1 {
 		for _, k := range brokers {
 			list, err := k.connect(connections, window, false, "security", "feedback", "fire", "crime")
@@ -46,8 +47,9 @@ func (b *bench) acks(ctx context.Context) error {
 			if err := errors.Join(err, closeAll(list)); err != nil {
 				return fmt.Errorf("%s: %w", k.name, err)
 			}
+			after := b.settle(ctx)
 			if k == mine {
-				ids = append(ids, got...)
+				ids, rest = append(ids, got...), append(rest, after.Seconds())
 			}
 			if round > 0 {
 				rates[k.name] = append(rates[k.name], rate)
@@ -62,7 +64,8 @@ func (b *bench) acks(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	note := fmt.Sprintf("of %s acknowledged ids %d were asked for afterwards, %d found", figures.Number(float64(len(ids))), asked, found)
+	note := fmt.Sprintf("of %s acknowledged ids %d were asked for afterwards, %d found; then busy with lists, routing and tidying for %s s",
+		figures.Number(float64(len(ids))), asked, found, figures.Of(rest...))
 	if anon, err := mine.proc.anon(); err == nil {
 		note += fmt.Sprintf("; RssAnon %s MB", figures.Number(float64(anon)/1e6))
 	}
@@ -126,6 +129,7 @@ func (b *bench) latency(ctx context.Context) error {
 				return err
 			}
 			note(k.name, list[0].Latencies()[warm:])
+			b.settle(ctx)
 		}
 		t, err := syncTimes(b.dir, count)
 		if err != nil {

@@ -54,6 +54,7 @@ func (b *bench) commit(ctx context.Context) error {
 	if _, err := send(n); err != nil { // lines up, caches warm
 		return err
 	}
+	b.settle(ctx)
 	etcd, err := b.etcd(ctx)
 	if err != nil {
 		b.say("no etcd: %v", err)
@@ -62,6 +63,7 @@ func (b *bench) commit(ctx context.Context) error {
 		if err := etcd.findBest(ctx, size, b.seconds(2, 1)); err != nil {
 			return err
 		}
+		b.settle(ctx)
 	}
 	var mine, theirs []float64
 	var cpu time.Duration
@@ -73,12 +75,14 @@ func (b *bench) commit(ctx context.Context) error {
 		}
 		cpu += busy(procs) - before
 		mine = append(mine, v)
+		b.settle(ctx)
 		if etcd != nil {
 			v, err := etcd.puts(ctx, etcd.best, size, b.seconds(3, 1.5))
 			if err != nil {
 				return err
 			}
 			theirs = append(theirs, v)
+			b.settle(ctx)
 		}
 		b.say("commit: ours %s, etcd %s", figures.Of(mine...), figures.Of(theirs...))
 	}

@@ -150,3 +150,23 @@ func (p *proc) cpu() (time.Duration, error) {
 	s, err2 := strconv.ParseInt(f[12], 10, 64)
 	return time.Duration(u+s) * (time.Second / 100), errors.Join(err1, err2)
 }
+
+// settle waits until the run's processes have no more to do, so that what one
+// left undone is not charged to the next; it gives how long that took.
+func (b *bench) settle(ctx context.Context) time.Duration {
+	const look, idle, most = 400 * time.Millisecond, 100 * time.Millisecond, 20 * time.Second
+	began := time.Now()
+	for was := busy(b.procs); time.Since(began) < most; {
+		select {
+		case <-ctx.Done():
+			return time.Since(began)
+		case <-time.After(look):
+		}
+		now := busy(b.procs)
+		if now-was < idle {
+			break
+		}
+		was = now
+	}
+	return max(0, time.Since(began)-look)
+}
