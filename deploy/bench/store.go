@@ -2,7 +2,7 @@ package main
 
 import (
 	"context"
-	"io"
+	"fmt"
 	"log/slog"
 	"sync"
 	"time"
@@ -32,6 +32,7 @@ type ledger struct {
 	mu      sync.Mutex // guards below
 	head    int        // entries shown
 	city    record.Seq
+	broken  error
 	changed chan struct{}
 }
 
@@ -89,10 +90,10 @@ func (l *ledger) wake() {
 func (l *ledger) drained(ctx context.Context) error {
 	for {
 		l.mu.Lock()
-		done, changed := int(l.city) == l.head, l.changed
+		done, err, changed := int(l.city) == l.head, l.broken, l.changed
 		l.mu.Unlock()
-		if done {
-			return nil
+		if done || err != nil {
+			return err
 		}
 		select {
 		case <-ctx.Done():
@@ -134,8 +135,21 @@ func (l *ledger) SaveReceipt(r record.Receipt) error {
 	return nil
 }
 
-func (l *ledger) Reincarnate(c record.ChainID, from record.Seq) error {
-	panic("the city found a fork in a chain that has none")
+// fail ends the measure: the city did not take the entries as they are.
+func (l *ledger) fail(format string, a ...any) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.broken = fmt.Errorf(format, a...)
+	l.wake()
+	return l.broken
+}
+
+func (l *ledger) Reincarnate(_ record.ChainID, from record.Seq) error {
+	return l.fail("the city found a fork at entry %d of a chain that has none", from)
+}
+
+func (l *ledger) Refused(_ record.ChainID, from record.Seq, detail string) {
+	_ = l.fail("the city refuses entry %d: %s", from, detail) // drained gives it
 }
 
 func (l *ledger) Changed() <-chan struct{} {
@@ -149,8 +163,6 @@ func (l *ledger) Ahead(record.ChainID, record.Seq, record.Seq) {}
 // uplinkTo runs the real uplink from the ledger to the core; n chooses the node
 // that it tries first.
 func (l *ledger) uplinkTo(ctx context.Context, nodes []core.Config, n int) error {
-	return uplink.New(uplink.Config{
-		Connect: func(try int) (*grpc.ClientConn, error) { return wire.Dial(nodes[(n+try)%len(nodes)].Sync, nil) },
-		Boot:    uint64(n + 1), Wall: time.Now, Log: slog.New(slog.NewTextHandler(io.Discard, nil)),
-	}, l).Run(ctx)
+	connect := wire.Connect(func(try int) (*grpc.ClientConn, error) { return wire.Dial(nodes[(n+try)%len(nodes)].Sync, nil) })
+	return uplink.New(uplink.Config{Open: connect.Up, Boot: uint64(n + 1), Wall: time.Now, Log: slog.New(slog.DiscardHandler)}, l).Run(ctx)
 }
