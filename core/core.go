@@ -307,6 +307,7 @@ func (s state) ApplyBatch(entries []cluster.LogEntry) ([][][]byte, error) {
 }
 
 func (s state) Applied() (uint64, uint64) { return s.m.Applied() }
+func (s state) Progress() uint64          { return s.m.Progress() }
 
 func (s state) OpenSnapshot() (*cluster.Snapshot, error) {
 	index, term, size, r, err := s.m.OpenSnapshot()

@@ -31,8 +31,8 @@ type LogEntry struct {
 }
 
 // State is the replicated state machine, kept on disk by the caller. Its
-// methods are called from one goroutine at a time, except Applied and
-// OpenSnapshot, which may run beside ApplyBatch.
+// methods are called from one goroutine at a time, except Applied, Progress
+// and OpenSnapshot, which may run beside ApplyBatch.
 type State interface {
 	// ApplyBatch applies entries in order, durably, each with its index and
 	// term in the same transaction as its data, and skips those at or below
@@ -41,6 +41,9 @@ type State interface {
 	ApplyBatch(entries []LogEntry) ([][][]byte, error)
 	// Applied is the index and term of the last entry applied, as on disk.
 	Applied() (index, term uint64)
+	// Progress counts what ApplyBatch has made durable in this process. While
+	// it grows, an ApplyBatch that takes long is at work and does not hang. It must not block.
+	Progress() uint64
 	// OpenSnapshot opens one read transaction over the whole state.
 	OpenSnapshot() (*Snapshot, error)
 	// Install replaces the whole state by what r gives, up to io.EOF: into a

@@ -247,6 +247,24 @@ func TestCluster_ApplyStalls_NodeEnds(t *testing.T) {
 	}
 }
 
+func TestWatchdog_LongApplyThatGoesOn_IsNoStall(t *testing.T) {
+	w := newWatchdog(time.Second)
+	done := uint64(7)
+	end := w.beginLong("apply", func() uint64 { return done })
+	defer end()
+	now := time.Now()
+	for range 10 {
+		now = now.Add(900 * time.Millisecond)
+		done++
+		if s := w.stalled(now); s != nil {
+			t.Fatalf("called stalled while it went on: %v", s)
+		}
+	}
+	if s := w.stalled(now.Add(1100 * time.Millisecond)); s == nil || s.Op != "apply" {
+		t.Fatal("not called stalled although nothing moved")
+	}
+}
+
 func TestCluster_FirstFailedSync_EndsTheNode(t *testing.T) {
 	t.Parallel()
 	c := newCity(t, 3, nil)

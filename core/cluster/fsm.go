@@ -83,7 +83,7 @@ func (m *machine) ApplyBatch(logs []*raft.Log) []any {
 }
 
 func (m *machine) applyLocked(entries []LogEntry) [][][]byte {
-	end := m.watch.begin("apply")
+	end := m.watch.beginLong("apply", m.state.Progress)
 	results, err := m.state.ApplyBatch(entries)
 	end()
 	switch {

@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"testing"
 )
 
@@ -22,6 +23,8 @@ type fileState struct {
 	gate chan struct{}
 	// hold, when set, is received from before each ApplyBatch.
 	hold chan struct{}
+
+	progress atomic.Uint64 // moved by tests
 
 	mu          sync.Mutex
 	f           *os.File
@@ -138,6 +141,8 @@ func (s *fileState) Applied() (uint64, uint64) {
 	defer s.mu.Unlock()
 	return s.index, s.term
 }
+
+func (s *fileState) Progress() uint64 { return s.progress.Load() }
 
 func (s *fileState) OpenSnapshot() (*Snapshot, error) {
 	s.mu.Lock()

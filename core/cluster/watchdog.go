@@ -21,6 +21,10 @@ type watchdog struct {
 type diskOp struct {
 	name  string
 	since time.Time
+	// progress, when set, counts what the operation has finished so far: one
+	// that takes long but goes on does not hang.
+	progress func() uint64
+	done     uint64
 }
 
 func newWatchdog(limit time.Duration) *watchdog {
@@ -28,12 +32,19 @@ func newWatchdog(limit time.Duration) *watchdog {
 }
 
 // begin notes an operation; the caller calls the result when it has returned.
-func (w *watchdog) begin(name string) (end func()) {
+func (w *watchdog) begin(name string) (end func()) { return w.beginLong(name, nil) }
+
+// beginLong is begin for an operation of many steps, which progress counts.
+func (w *watchdog) beginLong(name string, progress func() uint64) (end func()) {
+	op := diskOp{name: name, since: time.Now(), progress: progress}
+	if progress != nil {
+		op.done = progress()
+	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	id := w.next
 	w.next++
-	w.running[id] = diskOp{name, time.Now()}
+	w.running[id] = op
 	return func() {
 		w.mu.Lock()
 		delete(w.running, id)
@@ -46,7 +57,13 @@ func (w *watchdog) stalled(now time.Time) *StallError {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	var worst *StallError
-	for _, op := range w.running {
+	for id, op := range w.running {
+		if op.progress != nil {
+			if done := op.progress(); done != op.done {
+				op.done, op.since = done, now
+				w.running[id] = op
+			}
+		}
 		if age := now.Sub(op.since); age > w.limit && (worst == nil || age > worst.Age) {
 			worst = &StallError{Op: op.name, Age: age}
 		}

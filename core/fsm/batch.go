@@ -3,7 +3,6 @@ package fsm
 import (
 	"crypto/sha256"
 	"encoding/binary"
-	"errors"
 	"fmt"
 
 	"github.com/dgraph-io/badger/v4"
@@ -11,32 +10,123 @@ import (
 	"wardline/sync/record"
 )
 
-// batch is one transaction in the making: the rows of a few Raft entries.
+// batch is one transaction in the making: the rows of a few Raft entries, or
+// of a part of one.
 type batch struct {
 	m       *Machine
 	tx      *badger.Txn
+	old     *badger.Txn // what was committed before: a scan of tx sorts all that is pending, each time
+	fresh   map[record.ID][]uint64
 	meta    meta
 	chains  map[record.ChainID]*chainRow
 	reports map[record.ID]reportRow
-	bytes   int64
-	rows    int
-	recent  []recentRow
-	reload  bool // rules or wards changed
+	size    weight // of the rows set so far
+	unit    weight // of those since a command, or a part of one, began
+	reload  bool   // rules or wards changed
 }
 
+// weight is what rows cost in a transaction.
+type weight struct {
+	bytes int64
+	rows  int64
+}
+
+func (w *weight) add(bytes int) {
+	w.bytes += int64(bytes) + 16 // the store counts 12 bytes beside key and value
+	w.rows++
+}
+
+// over says whether it is more than one part in n of what a transaction takes.
+func (w weight) over(db *badger.DB, n int64) bool {
+	return w.bytes > db.MaxBatchSize()/n || w.rows > db.MaxBatchCount()/n
+}
+
+// How large a transaction grows, as parts of what the store takes. Before a
+// command it holds at most a quarter. A command adds at most a sixth, and what one entry
+// draws after itself: its own 256 KiB, maxTellRows outbox rows (200 KiB), a routing and
+// some suggestions, told to as many. That is less than a quarter more, so that the store's
+// limit, which would end every node at once, is out of reach.
+const (
+	restPart = 4
+	unitPart = 6
+)
+
 func (m *Machine) begin() *batch {
-	return &batch{m: m, tx: m.db.NewTransaction(true), meta: *m.meta.Load(),
+	return &batch{m: m, tx: m.db.NewTransaction(true), old: m.db.NewTransaction(false), meta: *m.meta.Load(), fresh: map[record.ID][]uint64{},
 		chains: map[record.ChainID]*chainRow{}, reports: map[record.ID]reportRow{}}
 }
 
+func (b *batch) discard() {
+	b.tx.Discard()
+	b.old.Discard()
+}
+
 func (b *batch) set(k, v []byte) error {
-	b.bytes += int64(len(k) + len(v) + 16)
-	b.rows++
+	b.size.add(len(k) + len(v))
+	b.unit.add(len(k) + len(v))
 	return b.tx.Set(k, v)
 }
 
+func (b *batch) del(k []byte) error {
+	b.size.add(len(k))
+	b.unit.add(len(k))
+	return b.tx.Delete(k)
+}
+
+// entry applies one Raft entry: its commands in order, from where a crash cut
+// it. A command that was applied before the crash has no result; nobody waits for it.
+func (b *batch) entry(e LogEntry) ([][]byte, error) {
+	out := make([][]byte, len(e.Items))
+	from := 0
+	if b.meta.part != 0 {
+		if b.meta.part != e.Index || b.meta.done > uint64(len(e.Items)) {
+			return nil, fmt.Errorf("%w: entry %d was applied up to command %d, and comes next is entry %d with %d", errRow, b.meta.part, b.meta.done, e.Index, len(e.Items))
+		}
+		from = int(b.meta.done)
+	}
+	for i := from; i < len(e.Items); i++ {
+		b.meta.part, b.meta.done = e.Index, uint64(i)
+		if err := b.breathe(); err != nil {
+			return nil, err
+		}
+		r, err := b.apply(e.Items[i])
+		if err != nil {
+			return nil, err
+		}
+		out[i] = r.encode()
+	}
+	b.meta.applied, b.meta.term, b.meta.part, b.meta.done = e.Index, e.Term, 0, 0
+	return out, nil
+}
+
+// breathe begins a new transaction when this one is large. That may be between
+// any two commands, and makes no difference to any row.
+func (b *batch) breathe() error {
+	held := b.size
+	held.bytes += 112*int64(len(b.reports)) + 208*int64(len(b.chains)) // set when it is committed
+	held.rows += int64(len(b.reports) + len(b.chains))
+	if !held.over(b.m.db, restPart) {
+		return nil
+	}
+	return b.turn()
+}
+
+// turn commits what there is and goes on in a new transaction. After a crash
+// the command that was under way is applied again from its beginning, so it must be one
+// that finds what it has done (station).
+func (b *batch) turn() error {
+	if err := b.commit(); err != nil {
+		return err
+	}
+	*b = *b.m.begin()
+	return nil
+}
+
 func (b *batch) commit() error {
-	defer b.tx.Discard()
+	defer b.discard()
+	if b.meta == *b.m.meta.Load() && b.size.rows == 0 {
+		return nil // nothing was applied
+	}
 	// Each key is its own; the order in which they are set makes no difference.
 	for id, c := range b.chains {
 		if err := b.set(chainKey(rowChain, id), c.encode()); err != nil {
@@ -54,14 +144,10 @@ func (b *batch) commit() error {
 	if err := b.tx.Commit(); err != nil {
 		return fmt.Errorf("fsm: commit: %w", err)
 	}
+	b.m.commits.Add(1)
 	me := b.meta
 	moved := me.index != b.m.meta.Load().index
 	b.m.meta.Store(&me)
-	if b.reload {
-		if err := b.m.view(b.m.loadRules); err != nil {
-			return err
-		}
-	}
 	if moved {
 		b.m.notify()
 	}
@@ -75,6 +161,7 @@ func (b *batch) apply(item []byte) (Result, error) {
 	if err != nil {
 		return Result{Status: Refused, Detail: err.Error()}, nil
 	}
+	b.unit = weight{}
 	for _, k := range c.keys {
 		if err := b.set(idKey(rowKey, k.Key[:]), k.Append(nil)); err != nil {
 			return Result{}, err
@@ -84,7 +171,14 @@ func (b *batch) apply(item []byte) (Result, error) {
 	case cmdBatch:
 		return b.station(c.rest)
 	case cmdBody:
-		return b.body(c.rest)
+		r, err := b.body(c.rest)
+		if err == nil && b.reload {
+			// At once: where a transaction ends must make no difference to what
+			// comes after the rules.
+			b.reload = false
+			err = b.m.loadRules(b.tx)
+		}
+		return r, err
 	case cmdTick:
 		if len(c.rest) == 8 {
 			return b.tick(int64(binary.BigEndian.Uint64(c.rest)))
@@ -153,6 +247,10 @@ func (b *batch) put(e record.Entry, body *record.Body, hash record.Hash, listed 
 		if err := b.set(u64(idKey(rowIncident, id[:]), n), nil); err != nil {
 			return err
 		}
+		b.fresh[id] = append(b.fresh[id], n)
+		if err := b.grow(id, body); err != nil {
+			return err
+		}
 	}
 	if body.Kind == record.KindReport || body.Kind == record.KindRouted {
 		return nil // found by their report
@@ -202,13 +300,18 @@ func beIndex(v []byte) uint64 {
 
 // bodies reads what is committed about an incident, this transaction included.
 func (b *batch) bodies(id record.ID) ([]record.Body, error) {
-	rows, err := incidentRows(b.tx, id)
+	at, err := incidentIndexes(b.old, id)
 	if err != nil {
 		return nil, err
 	}
-	out := make([]record.Body, len(rows))
-	for i := range rows {
-		if out[i], err = record.DecodeBody(rows[i].entry.Body); err != nil {
+	at = append(at, b.fresh[id]...)
+	out := make([]record.Body, len(at))
+	for i, n := range at {
+		r, err := entryAt(b.tx, n)
+		if err != nil {
+			return nil, err
+		}
+		if out[i], err = record.DecodeBody(r.entry.Body); err != nil {
 			return nil, err
 		}
 	}
@@ -245,15 +348,19 @@ func entryAt(tx *badger.Txn, index uint64) (row, error) {
 	return decodeRow(index, v)
 }
 
-func incidentRows(tx *badger.Txn, id record.ID) ([]row, error) {
-	var at []uint64
-	err := scan(tx, idKey(rowIncident, id[:]), nil, false, func(k, _ []byte) error {
+func incidentIndexes(tx *badger.Txn, id record.ID) (at []uint64, err error) {
+	err = scan(tx, idKey(rowIncident, id[:]), nil, false, func(k, _ []byte) error {
 		if len(k) != 25 {
-			return errors.New("fsm: incident key")
+			return errRow
 		}
 		at = append(at, binary.BigEndian.Uint64(k[17:]))
 		return nil
 	})
+	return at, err
+}
+
+func incidentRows(tx *badger.Txn, id record.ID) ([]row, error) {
+	at, err := incidentIndexes(tx, id)
 	if err != nil {
 		return nil, err
 	}

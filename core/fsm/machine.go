@@ -46,6 +46,7 @@ type Machine struct {
 
 	meta    atomic.Pointer[meta]
 	changed atomic.Pointer[chan struct{}]
+	commits atomic.Uint64
 	rules   []*routing.Rules // with wards: used by the applying goroutine alone
 	wards   *routing.Wards
 	recent  recent
@@ -154,6 +155,9 @@ func (m *Machine) Applied() (index, term uint64) {
 	return me.applied, me.term
 }
 
+// Progress counts the transactions that ApplyBatch has committed in this process.
+func (m *Machine) Progress() uint64 { return m.commits.Load() }
+
 // CityIndex is the count of committed entries.
 func (m *Machine) CityIndex() uint64 { return m.meta.Load().index }
 
@@ -175,40 +179,20 @@ func (m *Machine) view(f func(tx *badger.Txn) error) error {
 	return m.db.View(f)
 }
 
-// ApplyBatch applies Raft entries in order. Transactions end at the borders of
-// Raft entries, before the store's limit: a whole batch in one would fail.
+// ApplyBatch applies Raft entries in order, in as many transactions as their
+// rows need (see batch.breathe); a whole batch in one would be refused by the store.
 func (m *Machine) ApplyBatch(entries []LogEntry) ([][][]byte, error) {
 	out := make([][][]byte, len(entries))
-	var b *batch
-	finish := func() error {
-		if b == nil {
-			return nil
-		}
-		err := b.commit()
-		b = nil
-		return err
-	}
+	b := m.begin()
+	defer func() { b.discard() }()
 	for i, e := range entries {
-		if e.Index <= m.meta.Load().applied {
+		if e.Index <= b.meta.applied {
 			continue
 		}
-		if b == nil {
-			b = m.begin()
-		}
-		for _, item := range e.Items {
-			r, err := b.apply(item)
-			if err != nil {
-				b.tx.Discard()
-				return nil, fmt.Errorf("fsm: applying entry %d: %w", e.Index, err)
-			}
-			out[i] = append(out[i], r.encode())
-		}
-		b.meta.applied, b.meta.term = e.Index, e.Term
-		if b.bytes > m.db.MaxBatchSize()/4 || int64(b.rows) > m.db.MaxBatchCount()/4 {
-			if err := finish(); err != nil {
-				return nil, err
-			}
+		var err error
+		if out[i], err = b.entry(e); err != nil {
+			return nil, fmt.Errorf("fsm: applying entry %d: %w", e.Index, err)
 		}
 	}
-	return out, finish()
+	return out, b.commit()
 }

@@ -62,9 +62,7 @@ func (b *batch) downAck(w record.WardCode, seq record.Seq) (Result, error) {
 	}
 	seq = min(seq, c.seq, c.acked+downAckBatch)
 	for s := c.acked + 1; s <= seq; s++ {
-		b.bytes += 32
-		b.rows++
-		if err := b.tx.Delete(outboxKey(w, s)); err != nil {
+		if err := b.del(outboxKey(w, s)); err != nil {
 			return Result{}, err
 		}
 	}

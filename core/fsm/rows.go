@@ -18,6 +18,7 @@ const (
 	rowReport   = 'r' // report -> report row
 	rowBody     = 'x' // body id -> city index
 	rowIncident = 'i' // incident, city index -> nothing
+	rowTold     = 't' // incident -> wards that were told, five digits each
 	rowOutbox   = 'd' // ward, seq -> outbox row
 	rowDeadline = 'l' // time, incident, step -> nothing
 	rowNext     = 'n' // origin, incarnation, lane -> seq at which another incarnation went on, that incarnation
@@ -58,20 +59,26 @@ type meta struct {
 	index         uint64 // city index
 	log           record.Hash
 	time          int64 // city time, milliseconds since the Unix epoch, UTC
+	// part is the Raft entry that is applied in several transactions, done how
+	// many of its items are; both 0 between two Raft entries.
+	part, done uint64
 }
 
+const metaSize = 80
+
 func (m *meta) encode() []byte {
-	b := make([]byte, 0, 72)
+	b := make([]byte, 0, metaSize)
 	b = u64(b, m.applied)
 	b = u64(b, m.term)
 	b = u64(b, m.index)
 	b = append(b, m.log[:]...)
-	return u64(b, uint64(m.time))
+	b = u64(b, uint64(m.time))
+	return u64(u64(b, m.part), m.done)
 }
 
 func decodeMeta(b []byte) (meta, error) {
 	var m meta
-	if len(b) != 64 {
+	if len(b) != metaSize {
 		return m, errRow
 	}
 	m.applied = binary.BigEndian.Uint64(b)
@@ -79,6 +86,7 @@ func decodeMeta(b []byte) (meta, error) {
 	m.index = binary.BigEndian.Uint64(b[16:])
 	copy(m.log[:], b[24:])
 	m.time = int64(binary.BigEndian.Uint64(b[56:]))
+	m.part, m.done = binary.BigEndian.Uint64(b[64:]), binary.BigEndian.Uint64(b[72:])
 	return m, nil
 }
 

@@ -1,6 +1,7 @@
 package fsm
 
 import (
+	"errors"
 	"fmt"
 
 	"wardline/sync/record"
@@ -14,6 +15,7 @@ func (b *batch) station(p []byte) (Result, error) {
 	var id record.ChainID
 	firstIndex := uint64(0)
 	bad := Result{}
+	b.unit = weight{} // without the keys, which are set again when it comes again
 	for len(p) > 0 {
 		e, rest, err := record.DecodeEntry(p)
 		if err != nil {
@@ -45,6 +47,20 @@ func (b *batch) station(p []byte) (Result, error) {
 		if r.Index != 0 && firstIndex == 0 {
 			firstIndex = r.Index
 		}
+		if firstIndex != 0 && b.unit.over(b.m.db, unitPart) {
+			// A part of the batch is a batch. Where it ends follows from the
+			// entries alone, also when the rest comes again after a crash.
+			if err := b.span(id, c.seq, firstIndex); err != nil {
+				return Result{}, err
+			}
+			if err := b.turn(); err != nil {
+				return Result{}, err
+			}
+			if c, err = b.chain(id); err != nil {
+				return Result{}, err
+			}
+			firstIndex = 0
+		}
 	}
 	if c == nil {
 		if bad.Status == "" {
@@ -53,10 +69,7 @@ func (b *batch) station(p []byte) (Result, error) {
 		return bad, nil
 	}
 	if firstIndex != 0 {
-		if err := b.goesOn(id, c.seq); err != nil {
-			return Result{}, err
-		}
-		if err := b.set(u64(chainKey(rowSpan, id), uint64(c.seq)), u64(nil, firstIndex)); err != nil {
+		if err := b.span(id, c.seq, firstIndex); err != nil {
 			return Result{}, err
 		}
 	}
@@ -64,6 +77,15 @@ func (b *batch) station(p []byte) (Result, error) {
 		return bad, nil
 	}
 	return Result{Status: OK, Seq: c.seq, Hash: c.hash, Index: c.index}, nil
+}
+
+// span says where the entries of a batch begin in the city's order, and looks at
+// what it means that the chain goes on.
+func (b *batch) span(id record.ChainID, last record.Seq, firstIndex uint64) error {
+	if err := b.goesOn(id, last); err != nil {
+		return err
+	}
+	return b.set(u64(chainKey(rowSpan, id), uint64(last)), u64(nil, firstIndex))
 }
 
 // one takes one entry; Index is set when it is new.
@@ -106,7 +128,10 @@ func (b *batch) again(c *chainRow, id record.ChainID, e record.Entry, hash recor
 		}
 		return Result{Status: Fork, At: e.Link.Seq, Detail: "the city holds another entry there"}, nil
 	}
-	have, err := chainEntry(b.tx, id, e.Link.Seq)
+	have, err := chainEntry(b.old, id, e.Link.Seq)
+	if errors.Is(err, errRow) {
+		have, err = chainEntry(b.tx, id, e.Link.Seq) // it came in this transaction
+	}
 	if err != nil {
 		return Result{}, err
 	}

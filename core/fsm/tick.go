@@ -85,9 +85,10 @@ func (b *batch) missed() error {
 		return err
 	}
 	for _, d := range list {
-		b.rows++
-		b.bytes += 64
-		if err := b.tx.Delete(d.key); err != nil {
+		if b.unit.over(b.m.db, unitPart) {
+			return nil // the rest follows with the next tick
+		}
+		if err := b.del(d.key); err != nil {
 			return err
 		}
 		if err := b.miss(d); err != nil {

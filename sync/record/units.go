@@ -29,32 +29,35 @@ func (f *folder) lead() {
 	}
 }
 
+// Tells is the units that have to do with an entry's incident because of it:
+// the ward whose station took a report, whom a routing told, who acted, to whom it was
+// forwarded. An entry that does not count any more (withdrawn, void) tells nobody.
+func (b *Body) Tells() []UnitID {
+	switch {
+	case b.Kind == KindReport: // the ward whose station took it knows, routed or not
+		if w, ok := b.Origin.Ward(); ok {
+			return []UnitID{WardUnit(w)}
+		}
+	case b.Kind == KindRouted:
+		return append([]UnitID{b.Payload.Lead}, b.Payload.Told...)
+	case b.Kind == KindForward:
+		return []UnitID{b.UnitOf(), b.Payload.ToUnit}
+	case b.Kind.Action():
+		return []UnitID{b.UnitOf()}
+	case b.Kind == KindMissed: // a missed deadline tells the command centre
+		return []UnitID{Command}
+	}
+	return nil
+}
+
 // told is every unit that has to do with the incident, sorted.
 func (f *folder) told() []UnitID {
 	var out []UnitID
-	add := func(u UnitID) {
-		if u != "" && !slices.Contains(out, u) {
-			out = append(out, u)
-		}
-	}
 	f.each(func(_ int, b *Body) {
-		switch {
-		case b.Kind == KindReport: // the ward whose station took it knows, routed or not
-			if w, ok := b.Origin.Ward(); ok {
-				add(WardUnit(w))
+		for _, u := range b.Tells() {
+			if u != "" && !slices.Contains(out, u) {
+				out = append(out, u)
 			}
-		case b.Kind == KindRouted:
-			add(b.Payload.Lead)
-			for _, u := range b.Payload.Told {
-				add(u)
-			}
-		case b.Kind.Action():
-			add(b.UnitOf())
-			if b.Kind == KindForward {
-				add(b.Payload.ToUnit)
-			}
-		case b.Kind == KindMissed: // a missed deadline tells the command centre
-			add(Command)
 		}
 	})
 	slices.Sort(out)

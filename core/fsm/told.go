@@ -1,0 +1,129 @@
+package fsm
+
+import (
+	"slices"
+
+	"wardline/sync/record"
+)
+
+// Who was told of an incident is kept in a row of its own (rowTold): folding
+// the whole incident for every entry would make a flood on one incident (a panel that
+// rings for hours) cost its square, on every node, within one apply.
+
+// maxTold bounds the wards that a row names; the city has 168.
+const maxTold = 512
+
+// told is the wards that were told of an incident, sorted.
+func (b *batch) told(id record.ID) ([]record.WardCode, error) {
+	v, err := get(b.tx, idKey(rowTold, id[:]))
+	if err != nil || v == nil {
+		return nil, err
+	}
+	if len(v)%5 != 0 {
+		return nil, errRow
+	}
+	out := make([]record.WardCode, 0, len(v)/5+1)
+	for ; len(v) > 0; v = v[5:] {
+		out = append(out, record.WardCode(v[:5]))
+	}
+	return out, nil
+}
+
+// grow notes whom an entry tells, after the entry has its place. An entry that
+// can take another one back makes the fold say it anew.
+func (b *batch) grow(id record.ID, body *record.Body) error {
+	have, err := b.told(id)
+	if err != nil {
+		return err
+	}
+	units := body.Tells()
+	var now []record.WardCode
+	switch body.Kind {
+	case record.KindWithdraw, record.KindSplit, record.KindVoid:
+		bodies, err := b.bodies(id)
+		if err != nil {
+			return err
+		}
+		units = nil
+		for _, u := range record.Fold(id, bodies).Units {
+			units = append(units, u.Unit)
+		}
+	default:
+		now = slices.Clone(have)
+	}
+	for _, u := range units {
+		w, ok := u.Ward()
+		if i, found := slices.BinarySearch(now, w); ok && !found && len(now) < maxTold {
+			now = slices.Insert(now, i, w)
+		}
+	}
+	if slices.Equal(have, now) {
+		return nil
+	}
+	v := make([]byte, 0, 5*len(now))
+	for _, w := range now {
+		v = append(v, w...)
+	}
+	return b.set(idKey(rowTold, id[:]), v)
+}
+
+// toldOf is who was told of an entry's incidents before it.
+func (b *batch) toldOf(body *record.Body) (map[record.ID][]record.WardCode, error) {
+	out := map[record.ID][]record.WardCode{}
+	for _, id := range incidentsOf(body) {
+		ws, err := b.told(id)
+		if err != nil {
+			return nil, err
+		}
+		out[id] = ws
+	}
+	return out, nil
+}
+
+func incidentsOf(body *record.Body) []record.ID {
+	var out []record.ID
+	for _, id := range append([]record.ID{body.Incident}, body.Payload.Incidents...) {
+		if !id.Zero() && !slices.Contains(out, id) {
+			out = append(out, id)
+		}
+	}
+	return out
+}
+
+// maxTellRows bounds the outbox rows of one entry. A merge of as many incidents
+// as fit into an entry (512), told to every ward of the city (168), stays far below; a
+// station that invents wards does not.
+const maxTellRows = 2048
+
+// tell puts a committed entry into the outboxes of the wards concerned. A ward
+// that is told only now gets the incident whole, before any newer entry of it.
+func (b *batch) tell(body *record.Body, before map[record.ID][]record.WardCode, index uint64) error {
+	var done []record.WardCode
+	rows := 0
+	for _, id := range incidentsOf(body) {
+		now, err := b.told(id)
+		if err != nil {
+			return err
+		}
+		for _, w := range now {
+			whole := !slices.Contains(before[id], w)
+			if !whole && (record.StationOrigin(w) == body.Origin || slices.Contains(done, w)) {
+				continue
+			}
+			if rows++; rows > maxTellRows {
+				b.m.o.Log.Error("an entry concerns more wards and incidents than are told of it", "index", index, "told", maxTellRows)
+				return nil
+			}
+			if whole {
+				err = b.outboxIncident(w, id, index)
+			} else {
+				err = b.outboxEntry(w, index)
+				done = append(done, w)
+			}
+			if err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
