@@ -3,6 +3,7 @@ package edge
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"wardline/edge/ledger"
@@ -19,6 +20,14 @@ const alonePause = 3 * time.Second
 // it had not routed when it ended.
 const routeBack = 2000
 
+// How reports are routed in groups: one decision of the ledger, and so one
+// sync, for all that came in meanwhile. Without the pause each report's routing would be
+// a sync of its own, in the way of the next report's.
+const (
+	aloneGroup = 128
+	alonePace  = 25 * time.Millisecond
+)
+
 // routeAlone routes reports while the city is away: who leads and who is told
 // as far as this station knows. The city's routing stands over it later.
 func (s *Station) routeAlone(ctx context.Context) error {
@@ -26,31 +35,38 @@ func (s *Station) routeAlone(ctx context.Context) error {
 	pos -= min(pos, routeBack)
 	for {
 		changed := s.ledger.Changed()
-		rows, err := s.ledger.After(pos, 64)
+		rows, err := s.ledger.After(pos, aloneGroup)
 		if err != nil {
 			return err
 		}
+		var group []ledger.Row
 		for _, r := range rows {
-			if r.Body.Kind == record.KindReport && r.Body.Origin == s.origin {
-				if !s.settle(ctx, r.Body.ReceivedAt) {
-					return nil
-				}
-				if err := s.routeOne(r); err != nil {
-					if errors.Is(err, ledger.ErrNoSpace) || errors.Is(err, ledger.ErrBusy) {
-						continue // the report itself is safe; the city routes it
-					}
-					return err
-				}
+			if r.Body.Kind != record.KindReport || r.Body.Origin != s.origin {
+				continue
 			}
-			pos = r.Position
+			if !s.settle(ctx, r.Body.ReceivedAt) {
+				return nil
+			}
+			group = append(group, r)
+		}
+		if len(group) > 0 {
+			// Without room the reports themselves are safe; the city routes them.
+			if err := s.route(group); err != nil && !errors.Is(err, ledger.ErrNoSpace) && !errors.Is(err, ledger.ErrBusy) {
+				return err
+			}
 		}
 		if len(rows) > 0 {
-			continue
+			pos = rows[len(rows)-1].Position
+		}
+		pause := make(<-chan time.Time)
+		if len(rows) > 0 {
+			pause, changed = time.After(alonePace), nil
 		}
 		select {
 		case <-ctx.Done():
 			return nil
 		case <-changed:
+		case <-pause:
 		}
 	}
 }
@@ -69,26 +85,33 @@ func (s *Station) settle(ctx context.Context, receivedAt int64) bool {
 	}
 }
 
-func (s *Station) routeOne(r ledger.Row) error {
+// route gives the reports that have no routing yet one of this station's own,
+// all in one decision.
+func (s *Station) route(group []ledger.Row) error {
 	done := make(chan error, 1)
 	s.ledger.Decide(record.Urgent, func(v ledger.View) ([]ledger.Append, any, error) {
-		bodies, err := v.Incident(r.Body.Incident)
-		if err != nil {
-			return nil, nil, err
-		}
-		for i := range bodies {
-			if bodies[i].Kind == record.KindRouted {
-				return nil, nil, nil
+		var out []ledger.Append
+		for i := range group {
+			bodies, err := v.Incident(group[i].Body.Incident)
+			if err != nil {
+				return nil, nil, err
+			}
+			if !slices.ContainsFunc(bodies, func(b record.Body) bool { return b.Kind == record.KindRouted }) {
+				out = append(out, ledger.Append{Lane: record.Urgent, Body: s.routed(&group[i].Body)})
 			}
 		}
-		p := &r.Body.Payload
-		d := routing.Route(s.city.rulesAt(r.Body.ReceivedAt), s.city.wards(), routing.Input{Category: p.Category, Place: p.Place, DeviceWard: p.Ward, CapturedAt: r.Body.CapturedAt,
-			ReceivedAt: r.Body.ReceivedAt, ClockInDoubt: p.Flags&record.FlagClock != 0, Silent: p.Flags&record.FlagSilent != 0})
-		b := record.Body{ID: record.DerivedID("routed-alone", p.Report[:], []byte(s.origin)), Incident: r.Body.Incident, Kind: record.KindRouted,
-			Origin: s.origin, Deps: []record.ID{r.Body.ID}, HLC: s.ledger.Clock().Now(), CapturedAt: r.Body.CapturedAt, ReceivedAt: r.Body.ReceivedAt,
-			Payload: record.Payload{Report: p.Report, Priority: d.Priority, Lead: d.Lead, Told: d.Told, Deadlines: d.Deadlines,
-				Rules: d.RulesVersion, Algorithm: d.Algorithm, Flags: d.Flags() | record.FlagAlone, Distance: d.SnappedM}}
-		return []ledger.Append{{Lane: record.Urgent, Body: b}}, nil, nil
+		return out, nil, nil
 	}, func(_ any, _ []ledger.Result, err error) { done <- err })
 	return <-done
+}
+
+// routed is the entry that says how this station alone routes a report.
+func (s *Station) routed(report *record.Body) record.Body {
+	p := &report.Payload
+	d := routing.Route(s.city.rulesAt(report.ReceivedAt), s.city.wards(), routing.Input{Category: p.Category, Place: p.Place, DeviceWard: p.Ward, CapturedAt: report.CapturedAt,
+		ReceivedAt: report.ReceivedAt, ClockInDoubt: p.Flags&record.FlagClock != 0, Silent: p.Flags&record.FlagSilent != 0})
+	return record.Body{ID: record.DerivedID("routed-alone", p.Report[:], []byte(s.origin)), Incident: report.Incident, Kind: record.KindRouted,
+		Origin: s.origin, Deps: []record.ID{report.ID}, HLC: s.ledger.Clock().Now(), CapturedAt: report.CapturedAt, ReceivedAt: report.ReceivedAt,
+		Payload: record.Payload{Report: p.Report, Priority: d.Priority, Lead: d.Lead, Told: d.Told, Deadlines: d.Deadlines,
+			Rules: d.RulesVersion, Algorithm: d.Algorithm, Flags: d.Flags() | record.FlagAlone, Distance: d.SnappedM}}
 }

@@ -201,7 +201,7 @@ func (n *Node) startRaft(d *disk) (*raft.Raft, error) {
 	rc := raft.DefaultConfig()
 	rc.LocalID = raft.ServerID(n.cfg.ID)
 	rc.HeartbeatTimeout, rc.ElectionTimeout, rc.LeaderLeaseTimeout = n.cfg.Heartbeat, n.cfg.Heartbeat, n.cfg.Lease
-	rc.MaxAppendEntries = maxAppendEntries
+	rc.MaxAppendEntries, rc.CommitTimeout = maxAppendEntries, commitNotice
 	rc.BatchApplyCh = true // an entry under way never blocks the proposer
 	rc.NoSnapshotRestoreOnStart = true
 	rc.NoLegacyTelemetry = true

@@ -375,7 +375,13 @@ func (b *batch) Note(key []byte) ([]byte, error) {
 
 // Incident reads what is known of an incident.
 func (b *batch) Incident(id record.ID) ([]record.Body, error) {
-	rows, err := b.l.incident(b.tx, id, b.l.position.Load())
+	// Not through b.tx: an iterator over a transaction that writes sorts all
+	// that is pending, each time. This is the only writer, so what is committed stands.
+	var rows []Row
+	err := b.l.db.View(func(tx *badger.Txn) (err error) {
+		rows, err = b.l.incident(tx, id, b.l.position.Load())
+		return err
+	})
 	if err != nil {
 		return nil, err
 	}
