@@ -13,11 +13,8 @@ const (
 	recentWindow = 8192
 	nearTime     = 10 * 60 * 1000 // milliseconds
 	nearMetres   = 150
-	// maxSuggested is how many earlier incidents one report names.
-	maxSuggested = 3
-	// maxNamed is how often one incident is named by later ones. Of a crowd at one
-	// fire each report still names some of the others, so that all of them hang
-	// together, but no incident's history grows with the crowd.
+	// maxNamed is how often one incident is named by later ones. A crowd at one fire
+	// hangs together as a tree, and no incident's history grows with the crowd.
 	maxNamed = 8
 	// maxLooked bounds the reports that one is compared with, the newest first.
 	maxLooked = 256
@@ -160,8 +157,11 @@ func (b *batch) suggest(body *record.Body, index uint64) error {
 	return nil
 }
 
-// near are the reports that are probably about the same event, the newest first.
+// near are the reports that are probably about the same event: the oldest of the
+// same kind, beside which a later one belongs, and the newest of those for which one
+// of the two is a call for help.
 func (w *recent) near(row *recentRow) (found []recentRow) {
+	var kind, help *recentRow
 	c := cellOf(row)
 	var lists [9][]int
 	for i := range lists {
@@ -178,15 +178,22 @@ func (w *recent) near(row *recentRow) (found []recentRow) {
 			break
 		}
 		l := lists[newest]
-		o := w.rows[l[len(l)-1]-w.base]
+		o := &w.rows[l[len(l)-1]-w.base]
 		lists[newest] = l[:len(l)-1]
 		if o.index+recentWindow < row.index {
 			break
 		}
-		if o.incident != row.incident && o.named < maxNamed && same(&o, row) {
-			if found = append(found, o); len(found) == maxSuggested {
-				break
-			}
+		switch {
+		case o.incident == row.incident || o.named >= maxNamed || !same(o, row):
+		case o.category == row.category:
+			kind = o
+		case help == nil:
+			help = o
+		}
+	}
+	for _, o := range []*recentRow{kind, help} {
+		if o != nil {
+			found = append(found, *o)
 		}
 	}
 	return found
