@@ -88,7 +88,11 @@ func New(c Config, log *slog.Logger) (n *Node, err error) {
 	if n.session, err = sealing.Derive(c.CityKey, "sessions"); err != nil {
 		return n, err
 	}
-	if n.machine, err = fsm.Open(fsm.Options{Dir: filepath.Join(c.Dir, "state"), Log: n.log}); err != nil {
+	if n.machine, err = fsm.Open(fsm.Options{Dir: filepath.Join(c.Dir, "state"), Log: n.log}); errors.Is(err, fsm.ErrHole) {
+		n.log.Error("this node's state cannot be relied on; it will join anew from the others", "err", err)
+		err = cluster.MarkRejoin(rc.Dir, err)
+	}
+	if err != nil {
 		return n, err
 	}
 	n.clock = record.NewClock(0, n.wall)
@@ -303,7 +307,11 @@ func (s state) ApplyBatch(entries []cluster.LogEntry) ([][][]byte, error) {
 	for i, e := range entries {
 		in[i] = fsm.LogEntry{Index: e.Index, Term: e.Term, Items: e.Items}
 	}
-	return s.m.ApplyBatch(in)
+	out, err := s.m.ApplyBatch(in)
+	if errors.Is(err, fsm.ErrHole) {
+		err = fmt.Errorf("%w (%w)", cluster.ErrRejoin, err)
+	}
+	return out, err
 }
 
 func (s state) Applied() (uint64, uint64) { return s.m.Applied() }

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"os"
 	"slices"
 	"strings"
 	"time"
@@ -59,6 +60,20 @@ type joinRequest struct {
 	Birth     string `json:"birth,omitempty"`
 	Applied   uint64 `json:"applied,omitempty"`
 	Forwarded bool   `json:"forwarded,omitempty"`
+}
+
+// MarkRejoin makes the node of the cluster folder dir (Config.Dir) join anew at
+// its next start: for a caller that finds, when it opens its State, that the State cannot be
+// relied on. The State is emptied (Reset) once the others have taken the node out, not before.
+func MarkRejoin(dir string, reason error) error {
+	var mark rejoinMark
+	if found, err := readJSON(dir, rejoinName, &mark); err != nil || found {
+		return err
+	}
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return err
+	}
+	return writeJSON(dir, rejoinName, rejoinMark{Birth: newBirth(), Reason: reason.Error()})
 }
 
 func newBirth() string {

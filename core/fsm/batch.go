@@ -3,6 +3,7 @@ package fsm
 import (
 	"crypto/sha256"
 	"encoding/binary"
+	"errors"
 	"fmt"
 
 	"github.com/dgraph-io/badger/v4"
@@ -141,9 +142,14 @@ func (b *batch) commit() error {
 	if err := b.set([]byte{rowMeta}, b.meta.encode()); err != nil {
 		return err
 	}
+	txn := b.m.txn + 1
+	if err := errors.Join(b.set(txnSlot(txn), u64(nil, txn)), b.set(txnLast, u64(nil, txn))); err != nil {
+		return err
+	}
 	if err := b.tx.Commit(); err != nil {
 		return fmt.Errorf("fsm: commit: %w", err)
 	}
+	b.m.txn = txn
 	b.m.commits.Add(1)
 	me := b.meta
 	moved := me.index != b.m.meta.Load().index

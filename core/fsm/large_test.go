@@ -178,3 +178,26 @@ func TestMachine_RulesAndReportInOneBatch_RoutedAsIfApart(t *testing.T) {
 		t.Fatalf("%+v %v", rows, err)
 	}
 }
+
+// What was in memory goes with the rows: an emptied machine that is given the
+// log again is like a new one.
+func TestMachine_Reset_ForgetsWhatWasInMemory(t *testing.T) {
+	entries := worst(2 << 10)[:3]
+	a, b := open(t), open(t)
+	for _, m := range []*Machine{a, b} {
+		if _, err := m.ApplyBatch(entries); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := b.Reset(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := b.ApplyBatch(entries); err != nil {
+		t.Fatal(err)
+	}
+	da, _ := a.Digest()
+	db, _ := b.Digest()
+	if da != db {
+		t.Fatalf("%+v %+v", da, db)
+	}
+}

@@ -16,8 +16,10 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"sync/atomic"
+	"syscall"
 
 	"github.com/dgraph-io/badger/v4"
 
@@ -47,6 +49,7 @@ type Machine struct {
 	meta    atomic.Pointer[meta]
 	changed atomic.Pointer[chan struct{}]
 	commits atomic.Uint64
+	txn     uint64           // number of the last transaction; used by the applying goroutine alone
 	rules   []*routing.Rules // with wards: used by the applying goroutine alone
 	wards   *routing.Wards
 	recent  recent
@@ -69,7 +72,9 @@ const (
 	wholeTag = "WHOLE"
 )
 
-// Open opens the state in o.Dir. A replacement that was complete when the
+// Open opens the state in o.Dir. With an error that wraps ErrHole it gives a
+// machine all the same: empty, with the damaged files left as they are, good for nothing
+// but Install and Reset. A replacement that was complete when the
 // process died takes its place now; one that was not is thrown away.
 func Open(o Options) (*Machine, error) {
 	if o.Dir == "" || o.Log == nil {
@@ -85,7 +90,19 @@ func Open(o Options) (*Machine, error) {
 	if err := m.settle(); err != nil {
 		return nil, err
 	}
-	return m, m.open()
+	err := m.open()
+	if !errors.Is(err, ErrHole) {
+		return m, err
+	}
+	// Nothing of it may be read, and nothing of it is thrown away: it may be the
+	// last copy. In its place stands an empty one that forgets, for Install or Reset.
+	db, merr := badger.Open(badger.DefaultOptions("").WithInMemory(true).WithLogger(nil))
+	if merr != nil {
+		return nil, errors.Join(err, merr)
+	}
+	m.db = db
+	m.meta.Store(&meta{})
+	return m, err
 }
 
 func (m *Machine) path(name string) string { return filepath.Join(m.o.Dir, name) }
@@ -118,15 +135,24 @@ func syncDir(dir string) error {
 func (m *Machine) open() error {
 	db, err := badger.Open(badgerOptions(m.path(liveName)))
 	if err != nil {
-		return fmt.Errorf("fsm: opening %s: %w", m.path(liveName), err)
+		err = fmt.Errorf("fsm: opening %s: %w", m.path(liveName), err)
+		if _, system := errors.AsType[syscall.Errno](err); system || strings.Contains(err.Error(), "directory lock") {
+			return err // no room, no right, in use: nothing is wrong with what is there
+		}
+		return fmt.Errorf("%w: %w", ErrHole, err)
 	}
 	var me meta
+	// Nothing in memory outlives the rows that it came from (Install, Reset).
+	m.recent, m.rules, m.wards, m.txn = recent{}, nil, nil, 0
 	err = db.View(func(tx *badger.Txn) error {
 		v, err := get(tx, []byte{rowMeta})
 		if err != nil || v == nil {
 			return err
 		}
 		if me, err = decodeMeta(v); err != nil {
+			return err
+		}
+		if m.txn, err = whole(tx); err != nil {
 			return err
 		}
 		if err := m.loadRules(tx); err != nil {

@@ -3,6 +3,7 @@ package fsm
 import (
 	"encoding/binary"
 	"errors"
+	"fmt"
 
 	"github.com/dgraph-io/badger/v4"
 
@@ -27,7 +28,11 @@ const (
 	rowKey      = 'k' // key id -> wrapped key; outside chain and digest
 )
 
-var errRow = errors.New("fsm: damaged row")
+// ErrHole says that this node's state cannot be relied on: rows are missing or
+// damaged. It is to be replaced by another node's.
+var ErrHole = errors.New("fsm: the state has a hole")
+
+var errRow = fmt.Errorf("%w: damaged row", ErrHole)
 
 func u64(b []byte, n uint64) []byte { return binary.BigEndian.AppendUint64(b, n) }
 

@@ -1,0 +1,85 @@
+package core
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/dgraph-io/badger/v4"
+
+	"wardline/core/cluster"
+	"wardline/sync/record"
+)
+
+// damages are what happens to a state's files while the node is down.
+var damages = map[string]func(t *testing.T, dir string){
+	"an entry's row is gone": func(t *testing.T, dir string) {
+		deleteRow(t, dir, append([]byte{'e'}, 0, 0, 0, 0, 0, 0, 0, 2))
+	},
+	"a transaction in the middle is gone": func(t *testing.T, dir string) {
+		deleteRow(t, dir, append([]byte("!t"), 0, 0, 0, 3))
+	},
+	"a bit flipped in the manifest": func(t *testing.T, dir string) {
+		path := filepath.Join(dir, "MANIFEST")
+		raw, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		raw[len(raw)-3] ^= 0x10
+		raw[2] ^= 1
+		if err := os.WriteFile(path, raw, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	},
+}
+
+func deleteRow(t *testing.T, dir string, key []byte) {
+	t.Helper()
+	db, err := badger.Open(badger.DefaultOptions(dir).WithLogger(nil))
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = db.Update(func(tx *badger.Txn) error {
+		if _, err := tx.Get(key); err != nil {
+			return err
+		}
+		return tx.Delete(key)
+	})
+	if err := errors.Join(err, db.Close()); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestNode_StateWithAHole_WipesItselfAndRejoins(t *testing.T) {
+	for name, damage := range damages {
+		t.Run(name, func(t *testing.T) {
+			nodes := newCity(t, t.TempDir(), 3)
+			for _, x := range nodes {
+				x.start()
+			}
+			for n := range 5 {
+				nodes[0].mustReport(n, record.Fire)
+			}
+			same(t, nodes)
+			x := nodes[2]
+			x.stop()
+			damage(t, filepath.Join(x.c.Dir, "state", "state"))
+			nodes[0].mustReport(10, record.Fire)
+			x.start()
+			waitFor(t, "the node to take part again", func() bool {
+				select {
+				case <-x.done: // found while it applied: the service manager starts it again
+					if !errors.Is(x.err, cluster.ErrRejoin) {
+						t.Fatal(x.err)
+					}
+					x.cancel()
+					x.start()
+				default:
+				}
+				return x.n.raft.Stats().Voter && x.lists(10)
+			})
+			same(t, nodes)
+		})
+	}
+}
