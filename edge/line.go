@@ -117,6 +117,7 @@ func (x sink) Apply(p downlink.Part, w *record.Wrapper) error {
 	var f ledger.Foreign
 	told := false // of rules or wards
 	var claims []record.Body
+	var alarms []string
 	for _, e := range p.Entries {
 		entry, rest, err := record.DecodeEntry(e.Raw)
 		if err != nil || len(rest) != 0 {
@@ -127,6 +128,9 @@ func (x sink) Apply(p downlink.Part, w *record.Wrapper) error {
 			told = told || body.Kind.Directory()
 			if body.Kind == record.KindClaim {
 				claims = append(claims, body)
+			}
+			if body.Kind == record.KindAlarm && body.Origin == record.CoreOrigin && body.Payload.Patrol == string(x.l.Origin) {
+				alarms = append(alarms, "the city says: "+string(body.Payload.Data))
 			}
 		}
 	}
@@ -141,6 +145,9 @@ func (x sink) Apply(p downlink.Part, w *record.Wrapper) error {
 	}
 	if err := x.l.Ledger.Foreign(f); err != nil {
 		return err
+	}
+	for _, a := range alarms {
+		x.l.Alarm(a)
 	}
 	for i := range claims {
 		x.l.Claimed(&claims[i])

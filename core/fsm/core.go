@@ -38,6 +38,8 @@ func (b *batch) body(raw []byte) (Result, error) {
 		err = b.set(idKey(rowActive, u64([]byte{activeRules}, uint64(body.Payload.Rules))), u64(nil, n))
 	case record.KindActivate:
 		err = b.set([]byte{rowActive, activeWards}, u64(nil, n))
+	case record.KindAlarm:
+		return b.where(OK, n, b.tellStation(record.Origin(body.Payload.Patrol), n))
 	default:
 		return b.where(OK, n, nil)
 	}

@@ -149,9 +149,19 @@ func (b *batch) alarm(what string, id record.ChainID, detail string) error {
 	}
 	body := record.Body{ID: eid, Kind: record.KindAlarm, Origin: record.CoreOrigin, HLC: record.HLCAt(b.meta.time),
 		ReceivedAt: b.meta.time, Payload: record.Payload{Reason: what, Data: []byte(detail), Patrol: string(id.Origin)}}
-	_, _, err := b.putCore(&body, 0, record.KindAlarm, 0)
+	if _, _, err := b.putCore(&body, 0, record.KindAlarm, 0); err != nil {
+		return err
+	}
 	b.m.o.Log.Error("ALARM: "+detail, "what", what, "origin", id.Origin)
-	return err
+	return b.tellStation(id.Origin, b.meta.index)
+}
+
+// tellStation lets a station hear of an alarm about it.
+func (b *batch) tellStation(o record.Origin, index uint64) error {
+	if w, ok := o.Ward(); ok {
+		return b.outboxEntry(w, index)
+	}
+	return nil
 }
 
 // take gives a station's entry its place and draws what follows from it.

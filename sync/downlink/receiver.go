@@ -46,10 +46,16 @@ var errAgain = errors.New("downlink: opened anew, this disk lacks entries of its
 // Run keeps the downlink up until ctx ends.
 func (r *Receiver) Run(ctx context.Context) error {
 	wire.Keep(ctx, r.c.Jitter, func(ctx context.Context, try int) error {
-		return wire.Hold(ctx, r.c.Open, try, r.session)
+		return wire.Hold(ctx, r.c.Open, try, wire.Beat[wire.DownAck, wire.DownFrame]{Ping: r.ping, Pong: pong}, r.session)
 	}, func(err error) { r.c.Log.Debug("downlink broke", "err", err) })
 	return nil
 }
+
+func (r *Receiver) ping() *wire.DownAck {
+	return &wire.DownAck{Kind: &wire.DownAck_PingMs{PingMs: r.c.Wall().UnixMilli()}}
+}
+
+func pong(f *wire.DownFrame) bool { return f.PongMs != 0 }
 
 type downSession = wire.Session[wire.DownAck, wire.DownFrame]
 
@@ -65,8 +71,6 @@ func (r *Receiver) session(ctx context.Context, line *downSession) error {
 	if err := line.Send(&wire.DownAck{Kind: &wire.DownAck_Hello{Hello: h}, Cursor: fromCursor(cur)}); err != nil {
 		return err
 	}
-	pings := time.NewTicker(wire.PingEvery)
-	defer pings.Stop()
 	var wrap *record.Wrapper
 	for {
 		select {
@@ -80,17 +84,12 @@ func (r *Receiver) session(ctx context.Context, line *downSession) error {
 				if wrap, err = agree.Wrapper(f.Welcome.Wrapping, true); err != nil {
 					return err
 				}
-			case f.PongMs != 0:
 			case wrap == nil:
 				return errors.New("downlink: the city sent entries before its welcome")
 			default:
 				if err := r.take(line, f, wrap); err != nil {
 					return err
 				}
-			}
-		case <-pings.C:
-			if err := line.Send(&wire.DownAck{Kind: &wire.DownAck_PingMs{PingMs: r.c.Wall().UnixMilli()}}); err != nil {
-				return err
 			}
 		}
 	}

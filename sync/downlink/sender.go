@@ -69,6 +69,8 @@ type serving struct {
 
 // read takes acknowledgements and answers pings.
 func (x *serving) read(ctx context.Context, cancel func()) {
+	pong, ended := wire.Pongs(ctx, x.out, func(ms int64) *wire.DownFrame { return &wire.DownFrame{PongMs: ms} })
+	defer ended()
 	defer cancel()
 	for {
 		f, err := x.stream.Recv()
@@ -83,9 +85,7 @@ func (x *serving) read(ctx context.Context, cancel func()) {
 			}
 			continue
 		}
-		if ctx.Err() != nil || x.out.Send(ctx, &wire.DownFrame{PongMs: f.GetPingMs()}) != nil {
-			return
-		}
+		pong(f.GetPingMs())
 	}
 }
 

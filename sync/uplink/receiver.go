@@ -86,6 +86,8 @@ func (v *Receiver) Serve(ctx context.Context, stream wire.UpServer) error {
 	if err := out.Send(ctx, &wire.UpReply{Kind: &wire.UpReply_Welcome{Welcome: w}}); err != nil {
 		return err
 	}
+	pong, ended := wire.Pongs(ctx, out, func(ms int64) *wire.UpReply { return &wire.UpReply{Kind: &wire.UpReply_PongMs{PongMs: ms}} })
+	defer ended()
 	// A worker per lane keeps the order of each chain and lets urgent pass.
 	work := map[record.LaneID]chan *wire.Batch{}
 	var wg sync.WaitGroup
@@ -101,9 +103,7 @@ func (v *Receiver) Serve(ctx context.Context, stream wire.UpServer) error {
 		}
 		v.City.Heard(origin, g.Boot)
 		if f.GetBatch() == nil {
-			if err := out.Send(ctx, &wire.UpReply{Kind: &wire.UpReply_PongMs{PongMs: f.GetPingMs()}}); err != nil {
-				return err
-			}
+			pong(f.GetPingMs())
 			continue
 		}
 		b := f.GetBatch()

@@ -137,7 +137,7 @@ func (s *Sender) down() {
 }
 
 func (s *Sender) session(ctx context.Context, try int) error {
-	return wire.Hold(ctx, s.c.Open, try, func(ctx context.Context, line *upSession) error {
+	return wire.Hold(ctx, s.c.Open, try, wire.Beat[wire.UpFrame, wire.UpReply]{Ping: s.ping, Pong: s.pong}, func(ctx context.Context, line *upSession) error {
 		x := &session{s: s, line: line, city: map[record.ChainID]record.Head{}, chains: map[record.ChainID]*chain{},
 			under: map[uint64]flight{}, lanes: map[record.LaneID]int{}, rest: map[record.LaneID]time.Time{}}
 		if err := x.hello(ctx); err != nil {
@@ -145,4 +145,13 @@ func (s *Sender) session(ctx context.Context, try int) error {
 		}
 		return x.run(ctx)
 	})
+}
+
+func (s *Sender) ping() *wire.UpFrame {
+	return &wire.UpFrame{Kind: &wire.UpFrame_PingMs{PingMs: s.c.Wall().UnixMilli()}}
+}
+
+func (s *Sender) pong(r *wire.UpReply) bool {
+	s.set(func(st *Status) { st.LastHeard = s.c.Wall() })
+	return r.GetAnswer() == nil && r.GetWelcome() == nil
 }

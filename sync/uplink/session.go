@@ -113,8 +113,6 @@ func (x *session) hello(ctx context.Context) error {
 func (x *session) run(ctx context.Context) error {
 	rests := time.NewTicker(laterPause) // lanes that rest go on with it
 	defer rests.Stop()
-	pings := time.NewTicker(wire.PingEvery)
-	defer pings.Stop()
 	for {
 		changed := x.s.store.Changed()
 		for {
@@ -130,17 +128,12 @@ func (x *session) run(ctx context.Context) error {
 		case <-ctx.Done():
 			return context.Cause(ctx)
 		case r := <-x.line.Frames:
-			x.s.set(func(st *Status) { st.LastHeard = x.s.c.Wall() })
 			if a := r.GetAnswer(); a != nil {
 				if err := x.answered(a); err != nil {
 					return err
 				}
 			}
 		case <-rests.C:
-		case <-pings.C:
-			if err := x.line.Send(&wire.UpFrame{Kind: &wire.UpFrame_PingMs{PingMs: x.s.c.Wall().UnixMilli()}}); err != nil {
-				return err
-			}
 		case <-changed:
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"math/rand/v2"
+	"sync"
 	"time"
 
 	"google.golang.org/grpc"
@@ -80,17 +81,56 @@ func dialed[S any](c Connect, try int, open func(LineClient) (S, error)) (S, fun
 type Session[Out, In any] struct {
 	// Frames is what arrived, in order.
 	Frames <-chan *In
-	stream Stream[Out, In]
+	ctx    context.Context
+	out    Outlet[Out]
+	hello  chan struct{} // closed after the first frame
+	first  sync.Once
 }
 
-// Send sends one frame; from one goroutine at a time. It fails when the line
-// is taken for dead, also while it waits for room.
-func (s *Session[Out, In]) Send(f *Out) error { return s.stream.Send(f) }
+// Send sends one frame; the first one is the hello. It fails when the line is
+// taken for dead, also while it waits for room.
+func (s *Session[Out, In]) Send(f *Out) error {
+	err := s.out.Send(s.ctx, f)
+	if err == nil {
+		s.first.Do(func() { close(s.hello) })
+	}
+	return err
+}
+
+// pings sends one each PingEvery, whatever the session is busy with: a slow
+// disk of ours is no dead line.
+func (s *Session[Out, In]) pings(ping func() *Out) {
+	select {
+	case <-s.hello:
+	case <-s.ctx.Done():
+		return
+	}
+	tick := time.NewTicker(PingEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-s.ctx.Done():
+			return
+		case <-tick.C:
+			if s.out.Send(s.ctx, ping()) != nil {
+				return // whoever reads hears why
+			}
+		}
+	}
+}
+
+// Beat keeps a line alive: Ping makes what the city answers at once, Pong says
+// of what arrived that it is no more than such an answer; the session does not
+// get it.
+type Beat[Out, In any] struct {
+	Ping func() *Out
+	Pong func(*In) bool
+}
 
 // Hold opens a stream and calls f with it. The context of f ends, with its
 // cause, when the stream breaks or nothing was heard for DeadAfter. Hold
 // returns after everything that it started has ended.
-func Hold[Out, In any](ctx context.Context, open Opener[Out, In], try int, f func(context.Context, *Session[Out, In]) error) error {
+func Hold[Out, In any](ctx context.Context, open Opener[Out, In], try int, beat Beat[Out, In], f func(context.Context, *Session[Out, In]) error) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	dead := time.AfterFunc(DeadAfter, func() { cancel(ErrDead) })
@@ -106,21 +146,26 @@ func Hold[Out, In any](ctx context.Context, open Opener[Out, In], try int, f fun
 		return because(err)
 	}
 	frames := make(chan *In, queue)
-	done := make(chan struct{})
+	s := &Session[Out, In]{Frames: frames, ctx: ctx, out: NewOutlet(stream), hello: make(chan struct{})}
+	var wg sync.WaitGroup
 	defer func() {
 		cancel(nil)
 		free()
-		<-done
+		wg.Wait()
 	}()
-	go func() {
-		defer close(done)
+	wg.Go(func() { s.pings(beat.Ping) })
+	wg.Go(func() {
 		for {
 			in, err := stream.Recv()
 			if err != nil {
 				cancel(err)
 				return
 			}
-			dead.Stop() // a slow disk of ours is no dead line
+			if beat.Pong(in) {
+				dead.Reset(DeadAfter)
+				continue
+			}
+			dead.Stop() // the line is not dead while a frame waits for us
 			select {
 			case frames <- in:
 			case <-ctx.Done():
@@ -128,8 +173,8 @@ func Hold[Out, In any](ctx context.Context, open Opener[Out, In], try int, f fun
 			}
 			dead.Reset(DeadAfter)
 		}
-	}()
-	err = f(ctx, &Session[Out, In]{Frames: frames, stream: stream})
+	})
+	err = f(ctx, s)
 	return because(err)
 }
 
@@ -180,4 +225,30 @@ func (o Outlet[Out]) Send(ctx context.Context, f *Out) error {
 	}
 	defer func() { <-o.turn }()
 	return o.send(f)
+}
+
+// Pongs answers pings beside everything else: the city's end must never stop
+// reading because the station does not read now. A ping that comes before the
+// last one is answered is left out. The goroutine ends with ctx; wait for it.
+func Pongs[Out any](ctx context.Context, out Outlet[Out], pong func(ms int64) *Out) (answer func(ms int64), wait func()) {
+	due := make(chan int64, 1)
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case ms := <-due:
+				if out.Send(ctx, pong(ms)) != nil {
+					return // whoever reads hears why
+				}
+			}
+		}
+	})
+	return func(ms int64) {
+		select {
+		case due <- ms:
+		default:
+		}
+	}, wg.Wait
 }
