@@ -519,3 +519,27 @@ func BenchmarkApply(b *testing.B) {
 		}
 	}
 }
+
+// A ward whose station never comes does not fill the city's disk.
+func TestMachine_OutboxOfAWardThatNeverComes_IsBounded(t *testing.T) {
+	m := open(t)
+	const w = record.WardCode("26740")
+	for range 5 {
+		b := m.begin()
+		for i := range 5000 {
+			if err := b.outboxEntry(w, uint64(i)); err != nil {
+				t.Fatal(err)
+			}
+			if err := b.breathe(); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := b.commit(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	rows, st, err := m.Outbox(w, 0, 100_000)
+	if err != nil || st.Head != 25_000 || st.Acked != 5000 || len(rows) != maxOutbox || rows[0].Seq != 5001 {
+		t.Fatalf("%d rows, %+v, %v", len(rows), st, err)
+	}
+}

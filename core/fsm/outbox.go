@@ -46,8 +46,23 @@ func (b *batch) outbox(w record.WardCode, kind byte, index uint64, id record.ID)
 		return err
 	}
 	c.seq, c.hlc, c.hash, c.index = link.Seq, link.HLC, record.EntryHash(link, ref), index
+	// Two for one, so that an outbox that was longer comes down as well.
+	for range 2 {
+		if uint64(c.seq-c.acked) <= maxOutbox {
+			break
+		}
+		c.acked++
+		if err := b.del(outboxKey(w, c.acked)); err != nil {
+			return err
+		}
+	}
 	return nil
 }
+
+// maxOutbox is how many rows wait for a ward's station: a busy ward's work of
+// weeks. Beyond it the oldest go as if they had been taken; a station that
+// comes later finds its cursor before them and gets a resync, as one does whose disk is empty.
+const maxOutbox = 20_000
 
 // downAckBatch bounds how many rows one acknowledgement removes.
 const downAckBatch = 2000
