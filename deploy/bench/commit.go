@@ -40,6 +40,8 @@ func (b *bench) commit(ctx context.Context) error {
 	}
 	size := list[0].bytes / len(list[0].entries)
 	send := func(n int) (float64, error) {
+		ctx, stop := b.guard(ctx)
+		defer stop()
 		began := time.Now()
 		for _, l := range list {
 			l.show(n)

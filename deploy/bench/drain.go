@@ -70,8 +70,10 @@ func (b *bench) drainOnce(ctx context.Context, name string) (rate float64, urgen
 		urgent, err = urgents(drained, "http://"+whole.HTTP, city)
 		errs <- err
 	}()
+	guarded, unguard := b.guard(ctx)
+	defer unguard()
 	for _, a := range lasts(ids) {
-		if err := until(ctx, p, city, a); err != nil {
+		if err := until(guarded, city, a); err != nil {
 			return 0, nil, "", err
 		}
 	}
@@ -93,21 +95,20 @@ func (b *bench) drainOnce(ctx context.Context, name string) (rate float64, urgen
 }
 
 // until waits until the city has a report.
-func until(ctx context.Context, p *proc, city string, a acked) error {
+func until(ctx context.Context, city string, a acked) error {
 	for {
 		status, err := asDevice(ctx, a.device, "GET", city+"/api/v1/reports/"+a.id, nil)
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
 		if err != nil {
 			return err
 		}
 		if status == http.StatusOK {
 			return nil
 		}
-		if err := p.running(); err != nil {
-			return err
-		}
 		select {
 		case <-ctx.Done():
-			return ctx.Err()
 		case <-time.After(10 * time.Millisecond):
 		}
 	}

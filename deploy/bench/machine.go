@@ -29,6 +29,10 @@ func machine(dir string) (figures.Machine, error) {
 		return m, err
 	}
 	m.Kernel = strings.TrimSpace(string(raw))
+	if raw, err = os.ReadFile("/proc/loadavg"); err != nil {
+		return m, err
+	}
+	m.Load, _, _ = strings.Cut(string(raw), " ")
 	m.Disk, m.FS, err = mountOf(dir)
 	return m, err
 }

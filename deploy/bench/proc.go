@@ -70,6 +70,25 @@ func (p *proc) running() error {
 	}
 }
 
+// guard ends the context that it gives when one of the run's processes ends by
+// itself, and says which as the cause; call stop before ending them.
+func (b *bench) guard(ctx context.Context) (guarded context.Context, stop func()) {
+	guarded, cancel := context.WithCancelCause(ctx)
+	for _, p := range b.procs {
+		if p.running() != nil {
+			continue // it was stopped before
+		}
+		go func() {
+			select {
+			case <-p.done:
+				cancel(p.running())
+			case <-guarded.Done():
+			}
+		}()
+	}
+	return guarded, func() { cancel(nil) }
+}
+
 // until polls ok until it says yes; p must live meanwhile.
 func (p *proc) until(ctx context.Context, what string, every time.Duration, ok func() bool) error {
 	end := time.Now().Add(time.Minute)

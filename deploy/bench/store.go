@@ -97,7 +97,7 @@ func (l *ledger) drained(ctx context.Context) error {
 		}
 		select {
 		case <-ctx.Done():
-			return ctx.Err()
+			return context.Cause(ctx)
 		case <-changed:
 		}
 	}

@@ -93,10 +93,13 @@ type Machine struct {
 	FS     string `json:"fs"`
 	Go     string `json:"go"`
 	Date   string `json:"date"`
+	// Load is the load average of the minute before the run: what else the
+	// machine was doing.
+	Load string `json:"load"`
 }
 
 func (m Machine) String() string {
-	return fmt.Sprintf("%s, %d cores, Linux %s, %s on %s, %s, %s", m.CPU, m.Cores, m.Kernel, m.FS, m.Disk, m.Go, m.Date)
+	return fmt.Sprintf("%s, %d cores, Linux %s, %s on %s, %s, %s, load %s before", m.CPU, m.Cores, m.Kernel, m.FS, m.Disk, m.Go, m.Date, m.Load)
 }
 
 // Report is a whole run.
