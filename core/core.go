@@ -115,7 +115,7 @@ func New(c Config, log *slog.Logger) (n *Node, err error) {
 	}
 	n.line = NewLine(LineDeps{ID: c.ID, Machine: n.machine, View: n.view, Keys: n.keys, Sign: n.sign, Clock: n.clock, Cluster: raftLine{n},
 		Wall: n.wall, Log: n.log})
-	n.raft, err = cluster.New(rc, state{n.machine}, cluster.Deps{Listener: n.raftL, Log: n.log, Space: n.space})
+	n.raft, err = cluster.New(rc, state{n.machine}, cluster.Deps{Listener: n.raftL, Log: n.log, Space: n.space, Wall: n.wall})
 	return n, err
 }
 
@@ -235,6 +235,7 @@ const tickEvery = time.Second
 func (n *Node) tick(ctx context.Context) error {
 	t := time.NewTicker(tickEvery)
 	defer t.Stop()
+	far := map[string]bool{} // whose clock was named
 	for {
 		select {
 		case <-ctx.Done():
@@ -244,8 +245,15 @@ func (n *Node) tick(ctx context.Context) error {
 		if !n.raft.IsLeader() {
 			continue
 		}
-		c, cancel := context.WithTimeout(ctx, tickEvery)
-		if _, err := n.raft.Propose(c, cluster.Urgent, fsm.Tick(n.wall().UnixMilli())); err != nil {
+		c, cancel := context.WithTimeout(ctx, 2*tickEvery) // the clocks take one at most
+		median, all := n.raft.Median(c)
+		for _, x := range all {
+			if x.Far && !far[x.ID] {
+				n.line.raise(alarm{what: "clock", origin: record.Origin(x.ID), detail: fmt.Sprintf("the clock of %s is %s off the others'; set it right (chronyc tracking)", x.ID, x.Offset.Round(time.Second))})
+			}
+			far[x.ID] = x.Far
+		}
+		if _, err := n.raft.Propose(c, cluster.Urgent, fsm.Tick(median.UnixMilli())); err != nil {
 			n.log.Debug("no tick", "err", err)
 		}
 		cancel()

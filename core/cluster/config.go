@@ -190,6 +190,8 @@ type Deps struct {
 	// Space is the free-space gate, opened by the caller before its State so
 	// that the ballast serves both; nil means that New opens one.
 	Space *Space
+	// Wall is this node's clock as the others are told it; nil means time.Now.
+	Wall func() time.Time
 	// WrapLog, when set, wraps the store of the log: the seam for faults and measurements.
 	WrapLog func(raft.LogStore) raft.LogStore
 }

@@ -57,6 +57,7 @@ const (
 	askJoin      = 4 // joinRequest ->
 	askPromote   = 5 // joinRequest ->
 	askRemove    = 6 // node id ->
+	askClock     = 7 // -> wall clock, milliseconds since the Unix epoch, UTC, 8 bytes
 )
 
 // The answers' tags. Errors carry a text; only the tag is acted upon.

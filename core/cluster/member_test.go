@@ -222,6 +222,55 @@ func TestCluster_LeadersDiskFills_HandsOverThenEnds(t *testing.T) {
 	c.same([]string{"through the other one"})
 }
 
+func TestClocks_MedianOfFreshReadings_NamesTheFarOne(t *testing.T) {
+	now := time.Now()
+	for name, c := range map[string]struct {
+		heard clocks
+		ahead time.Duration
+		far   string
+	}{
+		"alone":             {nil, 0, ""},
+		"three":             {clocks{"b": {ahead: 2 * time.Second, at: now}, "c": {ahead: time.Hour, at: now}}, 2 * time.Second, "c"},
+		"own clock is off":  {clocks{"b": {ahead: -time.Hour, at: now}, "c": {ahead: -time.Hour, at: now}}, -time.Hour, "a"},
+		"one is long gone":  {clocks{"b": {ahead: 2 * time.Second, at: now}, "c": {ahead: time.Hour, at: now.Add(-time.Minute)}}, 0, ""},
+		"two, one is ahead": {clocks{"b": {ahead: time.Hour, at: now}}, 0, "b"},
+	} {
+		ahead, all := c.heard.median("a", now)
+		far := ""
+		for _, x := range all {
+			if x.Far {
+				far += x.ID
+			}
+		}
+		if ahead != c.ahead || far != c.far {
+			t.Errorf("%s: %s, %q", name, ahead, far)
+		}
+	}
+}
+
+func TestCluster_OneClockIsWrong_TheMedianIsNot(t *testing.T) {
+	t.Parallel()
+	c := newCity(t, 3, nil)
+	for i, n := range c.nodes {
+		n.tune = func(node *Node) {
+			if i == 0 {
+				node.wall = func() time.Time { return time.Now().Add(-3 * time.Hour) }
+			}
+		}
+	}
+	c.start()
+	c.leader()
+	waitFor(t, "all clocks on every node", func() bool {
+		for _, n := range c.nodes {
+			at, all := n.node.Median(context.Background())
+			if len(all) != 3 || !all[0].Far || all[1].Far || all[2].Far || time.Since(at).Abs() > clockFar {
+				return false
+			}
+		}
+		return true
+	})
+}
+
 func TestConfig_Errors_NameTheField(t *testing.T) {
 	good := Default()
 	good.ID, good.Dir, good.Peers = "a", "/x", []Peer{{"a", "h:1"}}

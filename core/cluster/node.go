@@ -25,6 +25,9 @@ type Node struct {
 	space *Space
 	wrap  func(raft.LogStore) raft.LogStore
 
+	wall   func() time.Time
+	clocks clocks // used by Median alone
+
 	mux     *mux
 	askers  *askers
 	answers *answerer
@@ -63,8 +66,12 @@ func New(cfg Config, state State, deps Deps) (*Node, error) {
 		return nil, errors.New("cluster: a listener is needed")
 	}
 	n := &Node{
+		wall: deps.Wall, clocks: clocks{},
 		cfg: cfg, state: state, space: deps.Space, lg: deps.Log, wrap: deps.WrapLog, addr: cfg.Advertise,
 		ready: make(chan struct{}), closing: make(chan struct{}), failed: make(chan struct{}), down: make(chan struct{}),
+	}
+	if n.wall == nil {
+		n.wall = time.Now
 	}
 	if n.lg == nil {
 		n.lg = slog.New(slog.DiscardHandler)
@@ -312,6 +319,9 @@ func (n *Node) handOver(r *raft.Raft) {
 func (n *Node) answer(ctx context.Context, tag byte, body []byte) ([]byte, error) {
 	if tag == askStatus {
 		return json.Marshal(n.status())
+	}
+	if tag == askClock {
+		return binary.BigEndian.AppendUint64(nil, uint64(n.wall().UnixMilli())), nil
 	}
 	r := n.raft.Load()
 	if r == nil {
