@@ -76,8 +76,9 @@ type Bridge struct {
 	pace    pace
 	bounds  bounds
 
-	queue   chan *item // to the handler; never full, see take
-	answers chan *item // from the handler; never full, see take
+	queue   chan *item    // to the handler; never full, see take
+	answers chan *item    // from the handler; never full, see take
+	room    chan struct{} // a message was answered; wakes admit
 
 	mu       sync.Mutex // guards below
 	st       Status
@@ -119,7 +120,7 @@ func New(c Config, origin record.Origin, h Handler, wall func() time.Time, log *
 		return fail(err)
 	}
 	b := &Bridge{c: c, origin: origin, addr: a, handler: h, wall: wall, log: log.With("bridge", c.Name, "broker", a.String()), pace: defaultPace,
-		idle: make(chan struct{}), st: Status{Since: wall(), Broker: a.String(), Err: "not connected yet"}}
+		idle: make(chan struct{}), room: make(chan struct{}, 1), st: Status{Since: wall(), Broker: a.String(), Err: "not connected yet"}}
 	b.setBounds(defaultBounds)
 	return b, nil
 }

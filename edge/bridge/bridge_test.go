@@ -315,16 +315,41 @@ func TestBridge_MoreThanItsBounds_WaitsAtTheBroker(t *testing.T) {
 	for i := range 100 {
 		m.Publish(p, topic, 1, false, fmt.Appendf(nil, "report %d", i))
 	}
-	waitFor(t, "it is full", func() bool { st := r.Status(); return st.Waiting && st.Received >= 100 })
-	l.mu.Lock()
-	if len(l.waiting) > 8 {
-		t.Errorf("%d in work", len(l.waiting))
-	}
-	l.mu.Unlock()
+	waitFor(t, "it is full", func() bool { l.mu.Lock(); defer l.mu.Unlock(); return len(l.waiting) >= 8 })
 	l.let()
 	waitFor(t, "all have come", l.has(100))
 	r.stop()
+	for k, n := range l.seen {
+		if n != 1 {
+			t.Errorf("%s came %d times", k, n)
+		}
+	}
 	settled(t, m, c)
+}
+
+// A backlog far over the bounds flows through one connection.
+func TestBridge_LargeBacklog_IsDrainedWithoutSendingAgain(t *testing.T) {
+	m := mosquittotest.Start(t, "max_inflight_messages 0")
+	c := Config{URL: m.URL()}
+	first := start(t, c, newLedger(nil))
+	waitFor(t, "the bridge connects", first.connected)
+	first.stop()
+	p := m.Client("app-1")
+	const n = 5000
+	for i := range n {
+		p.Publish(topic, 1, false, fmt.Appendf(nil, "report %d", i))
+	}
+	m.Publish(p, topic, 1, false, []byte("last"))
+	l := newLedger(nil)
+	r := start(t, c, l, func(b *Bridge) {
+		x := defaultBounds
+		x.count = 32
+		b.setBounds(x)
+	})
+	waitFor(t, "all have come", l.has(n+1))
+	if st := r.Status(); st.Received != n+1 || st.Later != 0 {
+		t.Errorf("%+v", st)
+	}
 }
 
 // The end comes in every state of a connection, and leaves no goroutine behind.

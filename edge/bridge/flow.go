@@ -26,9 +26,31 @@ type bounds struct {
 
 var defaultBounds = bounds{count: 1024, bytes: 16 << 20, held: 64, hold: 5 * time.Minute, payload: report.MaxPayload}
 
+// slack is for messages that were admitted and are between the socket and take:
+// paho has fewer goroutines than that in the way.
+const slack = 16
+
 func (b *Bridge) setBounds(n bounds) {
 	b.bounds = n
-	b.queue, b.answers = make(chan *item, n.count), make(chan *item, n.count)
+	b.queue, b.answers = make(chan *item, n.count+slack), make(chan *item, n.count+slack)
+}
+
+// admit waits, on the connection's reading side, until there is room for a message.
+// Every message in work is answered, one way or the other, so the wait ends.
+func (b *Bridge) admit(closed <-chan struct{}) {
+	for {
+		b.mu.Lock()
+		full := b.count >= b.bounds.count || b.bytes >= b.bounds.bytes
+		b.mu.Unlock()
+		if !full {
+			return
+		}
+		select {
+		case <-b.room:
+		case <-closed:
+			return
+		}
+	}
 }
 
 // item is a message in work. It is at one place at a time: the queue, the
@@ -45,6 +67,7 @@ type item struct {
 
 // take is paho's handler: it only enqueues. The queue and the answers have
 // room for all that is in work, so that nothing here or in an answer can block.
+// How much that is was decided by admit.
 func (b *Bridge) take(s *session, msg mqtt.Message) {
 	it := &item{s: s, msg: msg, qos: msg.Qos(), since: b.wall()}
 	it.m = Message{Topic: msg.Topic(), Payload: msg.Payload(), Cut: len(msg.Payload()) > b.bounds.payload}
@@ -55,8 +78,7 @@ func (b *Bridge) take(s *session, msg mqtt.Message) {
 	}
 	b.mu.Lock()
 	b.st.Received++
-	full := b.count >= b.bounds.count || b.bytes+len(it.m.Payload) > b.bounds.bytes
-	if full || b.closing {
+	if b.closing || b.count >= b.bounds.count+slack { // beyond what was admitted: cannot be
 		b.mu.Unlock()
 		b.refused(it)
 		return
@@ -105,6 +127,10 @@ func (b *Bridge) release(it *item) {
 	b.count--
 	b.bytes -= len(it.m.Payload)
 	b.idleLocked()
+	select {
+	case b.room <- struct{}{}:
+	default:
+	}
 }
 
 func (b *Bridge) idleLocked() {

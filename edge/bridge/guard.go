@@ -29,6 +29,8 @@ const (
 // is read (so a device cannot make the station allocate 256 MiB), and a packet
 // that paho would index or wait with blindly ends the connection. Each write has a
 // deadline, so that an acknowledgement never waits for a broker that stopped reading.
+// While the bridge has its hands full no PUBLISH is read on: the broker's socket fills
+// and it waits, which is cheaper for both than refusing and sending again.
 type guard struct {
 	net.Conn
 	r       *bufio.Reader
@@ -42,6 +44,11 @@ type guard struct {
 
 	broke atomic.Pointer[error] // why the broker was hung up on
 
+	// admit waits until the bridge can take a message, or closed; nil admits all.
+	admit  func(closed <-chan struct{})
+	closed chan struct{}
+	once   sync.Once
+
 	wmu sync.Mutex // one writer: paho has two goroutines that write
 }
 
@@ -50,7 +57,13 @@ type guard struct {
 const writeWait = 10 * time.Second
 
 func newGuard(c net.Conn, limit, filters int) *guard {
-	return &guard{Conn: c, r: bufio.NewReaderSize(c, 16<<10), limit: limit, filters: filters}
+	return &guard{Conn: c, r: bufio.NewReaderSize(c, 16<<10), limit: limit, filters: filters, closed: make(chan struct{})}
+}
+
+// Close ends the connection and whoever waits to read from it.
+func (g *guard) Close() error {
+	g.once.Do(func() { close(g.closed) })
+	return g.Conn.Close()
 }
 
 // Write writes within writeWait.
@@ -171,6 +184,9 @@ func (g *guard) publish(first byte, size int) error {
 	}
 	if qos == 3 || size < before {
 		return fmt.Errorf("%w: PUBLISH of %d bytes, %d of them before the payload, QoS %d", errPacket, size, before, qos)
+	}
+	if g.admit != nil {
+		g.admit(g.closed)
 	}
 	g.skip = max(0, size-before-g.limit)
 	size -= g.skip

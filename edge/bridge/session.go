@@ -90,6 +90,7 @@ func (s *session) options(ctx context.Context) (*mqtt.ClientOptions, error) {
 				return nil, err
 			}
 			s.conn = newGuard(c, b.bounds.payload+1, len(b.c.filters()))
+			s.conn.admit = b.admit
 			s.opened = context.AfterFunc(ctx, func() { _ = c.Close() }) // a broker that is silent must not hold up the end
 			return s.conn, nil
 		})

@@ -45,7 +45,7 @@ func Start(t testing.TB, conf string) *Broker {
 		t.Skipf("mosquitto is not installed: %v; deploy/setup.sh installs it", err)
 	}
 	for try := 0; ; try++ {
-		b.port, b.ws, b.more = freePort(t), freePort(t), [2]int{freePort(t), freePort(t)}
+		b.port, b.ws, b.more = FreePort(t), FreePort(t), [2]int{FreePort(t), FreePort(t)}
 		if b.start() {
 			break
 		}
@@ -65,8 +65,8 @@ func find() (string, error) {
 	return exec.LookPath("/usr/sbin/mosquitto")
 }
 
-// freePort is below the kernel's own range, so that no connection of a brother takes it.
-func freePort(t testing.TB) int {
+// FreePort is below the kernel's own range, so that no connection of a brother takes it.
+func FreePort(t testing.TB) int {
 	t.Helper()
 	for range 200 {
 		var r [2]byte
