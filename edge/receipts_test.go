@@ -49,15 +49,6 @@ func (t *told) count(device, step string) int {
 	return n
 }
 
-func waitFor(t *testing.T, what string, ok func() bool) {
-	t.Helper()
-	for end := time.Now().Add(30 * time.Second); !ok(); <-time.After(5 * time.Millisecond) {
-		if time.Now().After(end) {
-			t.Fatalf("not in time: %s", what)
-		}
-	}
-}
-
 // TestReceipts_MoreThanAreRemembered_EveryDeviceHearsOfTheCity bounds the memory
 // to a few reports: what did not fit is read from the ledger again.
 func TestReceipts_MoreThanAreRemembered_EveryDeviceHearsOfTheCity(t *testing.T) {

@@ -191,12 +191,13 @@ func (b *Bridge) up(present bool, problem string) {
 		return !was
 	})
 	b.mu.Lock()
-	b.said = ""
+	fresh := b.said != problem
+	b.said = problem
 	b.mu.Unlock()
 	if turned {
 		b.log.Info("bridge connected", "session_kept", present)
 	}
-	if problem != "" {
+	if problem != "" && fresh {
 		b.log.Warn("bridge: " + problem)
 	}
 }

@@ -346,6 +346,7 @@ func TestBridge_LargeBacklog_IsDrainedWithoutSendingAgain(t *testing.T) {
 		x.count = 32
 		b.setBounds(x)
 	})
+	waitFor(t, "it counts as connected while the backlog comes", r.connected)
 	waitFor(t, "all have come", l.has(n+1))
 	if st := r.Status(); st.Received != n+1 || st.Later != 0 {
 		t.Errorf("%+v", st)

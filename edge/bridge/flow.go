@@ -36,19 +36,20 @@ func (b *Bridge) setBounds(n bounds) {
 }
 
 // admit waits, on the connection's reading side, until there is room for a message.
-// Every message in work is answered, one way or the other, so the wait ends.
-func (b *Bridge) admit(closed <-chan struct{}) {
+// Every message in work is answered, one way or the other, so the wait ends; it ends
+// too when the connection is closed.
+func (b *Bridge) admit(closed <-chan struct{}) bool {
 	for {
 		b.mu.Lock()
 		full := b.count >= b.bounds.count || b.bytes >= b.bounds.bytes
 		b.mu.Unlock()
 		if !full {
-			return
+			return true
 		}
 		select {
 		case <-b.room:
 		case <-closed:
-			return
+			return false
 		}
 	}
 }

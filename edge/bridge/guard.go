@@ -44,8 +44,8 @@ type guard struct {
 
 	broke atomic.Pointer[error] // why the broker was hung up on
 
-	// admit waits until the bridge can take a message, or closed; nil admits all.
-	admit  func(closed <-chan struct{})
+	// admit waits until the bridge can take a message; false once closed. nil admits all.
+	admit  func(closed <-chan struct{}) bool
 	closed chan struct{}
 	once   sync.Once
 
@@ -185,8 +185,8 @@ func (g *guard) publish(first byte, size int) error {
 	if qos == 3 || size < before {
 		return fmt.Errorf("%w: PUBLISH of %d bytes, %d of them before the payload, QoS %d", errPacket, size, before, qos)
 	}
-	if g.admit != nil {
-		g.admit(g.closed)
+	if g.admit != nil && !g.admit(g.closed) {
+		return net.ErrClosed
 	}
 	g.skip = max(0, size-before-g.limit)
 	size -= g.skip

@@ -20,7 +20,7 @@ const (
 	// long a message that is cut may take to pass.
 	keepAlive = 30 * time.Second
 	pingWait  = 30 * time.Second
-	// subscribeWait bounds the broker's answer to SUBSCRIBE.
+	// subscribeWait bounds the broker's answer to SUBSCRIBE, while nothing else comes.
 	subscribeWait = 10 * time.Second
 	// quiesce is how long a DISCONNECT may take to be written.
 	quiesce = 2 * time.Second
@@ -123,6 +123,9 @@ func (s *session) run(ctx context.Context, subscribed *bool, again *wait) error 
 	}()
 	s.up = true
 	problem := ""
+	if tok.SessionPresent() {
+		b.up(true, "") // it delivers from now on, before any SUBACK
+	}
 	if !tok.SessionPresent() || !*subscribed {
 		if problem, err = s.subscribe(ctx, client); err != nil {
 			return err
@@ -183,16 +186,23 @@ func (s *session) subscribe(ctx context.Context, client mqtt.Client) (problem st
 		want[f] = 1
 	}
 	tok := client.SubscribeMultiple(want, nil).(*mqtt.SubscribeToken)
-	t := time.NewTimer(subscribeWait)
+	t := time.NewTicker(subscribeWait)
 	defer t.Stop()
-	select {
-	case <-ctx.Done():
-		return "", ctx.Err()
-	case err := <-s.lost:
-		return "", s.reason(err)
-	case <-t.C:
-		return "", errors.New("the broker does not answer SUBSCRIBE")
-	case <-tok.Done():
+	for before, answered := s.b.Status().Received, false; !answered; {
+		select {
+		case <-ctx.Done():
+			return "", ctx.Err()
+		case err := <-s.lost:
+			return "", s.reason(err)
+		case <-t.C: // the answer may stand behind a long backlog
+			now := s.b.Status().Received
+			if now == before {
+				return "", errors.New("the broker does not answer SUBSCRIBE")
+			}
+			before = now
+		case <-tok.Done():
+			answered = true
+		}
 	}
 	if err := tok.Error(); err != nil {
 		return "", s.reason(err)
