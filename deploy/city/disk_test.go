@@ -61,7 +61,9 @@ func (w *town) line(base string) (l struct {
 	Lag    uint64
 	Alarms []string
 }) {
-	var page struct{ Items []struct{ Line json.RawMessage } }
+	var page struct {
+		Items []struct{ Line json.RawMessage }
+	}
 	c := w.login(base, "supervisor")
 	w.wait("the station tells of its line", func() bool {
 		return w.do(c, "GET", base+"/api/v1/stations", nil, &page) == 200 && len(page.Items) == 1 && json.Unmarshal(page.Items[0].Line, &l) == nil

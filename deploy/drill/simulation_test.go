@@ -308,9 +308,15 @@ func (s *sim) wires(node, how int) {
 
 func (s *sim) takeImage() *image {
 	st := s.fleet[0]
+	img := &image{filepath.Join(s.dir, "image"), time.Now()}
+	if st.up() && s.r.IntN(2) == 0 { // of a running machine: its life goes on
+		synctest.Wait() // no commit is half on the disk
+		st.image(img.path)
+		s.note("an image is taken of %s as it runs", st.name)
+		return img
+	}
 	up := st.up()
 	st.kill()
-	img := &image{filepath.Join(s.dir, "image"), time.Now()}
 	st.image(img.path)
 	s.note("an image is taken of %s", st.name)
 	if up {

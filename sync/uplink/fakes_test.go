@@ -27,6 +27,7 @@ type disk struct {
 	changed  chan struct{}
 	forks    []record.Seq
 	refused  int
+	ahead    record.Seq
 	full     bool
 }
 
@@ -106,7 +107,11 @@ func (d *disk) Changed() <-chan struct{} {
 	return d.changed
 }
 
-func (d *disk) Ahead(record.ChainID, record.Seq, record.Seq) {}
+func (d *disk) Ahead(_ record.ChainID, _, city record.Seq) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.ahead = city
+}
 
 func (d *disk) Refused(record.ChainID, record.Seq, string) {
 	d.mu.Lock()

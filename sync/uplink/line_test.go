@@ -116,7 +116,7 @@ func TestSender_Urgent_PassesARoutineBacklog_AndNeitherStarves(t *testing.T) {
 func TestSender_ForkUnderABacklog_IsSettled(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d, h := newDisk(), newHall()
-		d.grow(record.Urgent, 3000)
+		d.grow(record.Urgent, 60_000)
 		c := chainOf(record.Urgent)
 		h.chains[c] = append(h.chains[c], d.chains[c][:999]...)
 		for range 300 {
@@ -124,15 +124,39 @@ func TestSender_ForkUnderABacklog_IsSettled(t *testing.T) {
 		}
 		h.work = 20 * time.Millisecond
 		l := join(t, d, h)
-		until(t, "the fork is named where it begins", time.Minute, func() bool {
-			d.mu.Lock()
-			defer d.mu.Unlock()
-			return len(d.forks) == 1 && d.forks[0] == 1000
-		})
+		until(t, "the fork is named where it begins", time.Second, // sooner than the backlog ends
+			func() bool {
+				d.mu.Lock()
+				defer d.mu.Unlock()
+				return len(d.forks) == 1 && d.forks[0] == 1000
+			})
 		time.Sleep(time.Minute)
 		l.stop()
 		if len(d.forks) != 1 || h.held(record.Urgent) != 1299 {
 			t.Fatalf("forks %v, the city holds %d", d.forks, h.held(record.Urgent))
+		}
+	})
+}
+
+// A clone's last entries came to the city while our own were under way: only
+// the receipt says so, and without a word the disk would lack them for long.
+func TestSender_CityGetsAheadInMidSession_IsSaid(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d, h := newDisk(), newHall()
+		h.odd = func(_ record.LaneID, out *Outcome) error {
+			c := chainOf(record.Urgent)
+			h.mu.Lock()
+			defer h.mu.Unlock()
+			e := follow(h.chains[c], c, "a twin's")
+			h.chains[c] = append(h.chains[c], e)
+			out.Seq, out.Hash = e.Link.Seq, e.Hash()
+			return nil
+		}
+		d.grow(record.Urgent, 2)
+		join(t, d, h)
+		until(t, "the disk is told", 10*time.Second, func() bool { d.mu.Lock(); defer d.mu.Unlock(); return d.ahead == 3 })
+		if d.receipt(record.Urgent) != 0 {
+			t.Fatal("a receipt for what is not on this disk was kept")
 		}
 	})
 }

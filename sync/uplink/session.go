@@ -279,6 +279,9 @@ func (x *session) receipt(f flight, raw []byte) error {
 	// The city may hold more of the chain than this batch; what it signs for
 	// must be ours as far as we know it.
 	if r.Seq > f.last {
+		if r.Seq > f.c.Head.Seq { // nobody but a twin sent what stands behind ours
+			x.s.store.Ahead(r.Chain, f.c.Head.Seq, r.Seq)
+		}
 		return nil // proved when the batch that ends there is answered
 	}
 	if r.Seq < f.last || r.Hash != f.hash {
