@@ -237,5 +237,8 @@ func (b *batch) takeOther(body *record.Body, e record.Entry, hash record.Hash) e
 	if err := b.put(e, body, hash, body.Kind, 0); err != nil {
 		return err
 	}
-	return b.tell(body, before, b.meta.index)
+	if err := b.tell(body, before, b.meta.index); err != nil {
+		return err
+	}
+	return b.reclassified(body)
 }

@@ -3,6 +3,7 @@ package fsm
 import (
 	"encoding/binary"
 	"fmt"
+	"slices"
 
 	"wardline/sync/record"
 	"wardline/sync/routing"
@@ -104,7 +105,7 @@ func (b *batch) miss(d due) error {
 		return err
 	}
 	in := record.Fold(d.id, bodies)
-	if stepDone(in, d.step) {
+	if stepDone(in, d.step) || !slices.Contains(in.Deadlines, record.Deadline{Step: d.step, At: d.at}) { // or another category's
 		return nil
 	}
 	id := routing.MissedID(d.id, routing.Step(d.step), in.Epoch)

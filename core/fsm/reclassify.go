@@ -1,0 +1,59 @@
+package fsm
+
+import (
+	"slices"
+
+	"wardline/sync/record"
+	"wardline/sync/routing"
+)
+
+// reclassified draws what follows when an officer gives an incident another
+// category, at the core or at a station: a routing of the core's, its id derived from the
+// action's, which tells the new category's departments and sets its priority and
+// deadlines. The wards, and who leads, stay: they follow from the place. A value that
+// lost to another edit draws nothing.
+func (b *batch) reclassified(body *record.Body) error {
+	if body.Kind != record.KindClassify || body.Payload.Category == "" {
+		return nil
+	}
+	bodies, err := b.bodies(body.Incident)
+	if err != nil {
+		return err
+	}
+	in := record.Fold(body.Incident, bodies)
+	was := record.Fold(body.Incident, slices.DeleteFunc(slices.Clone(bodies), func(o record.Body) bool { return o.ID == body.ID }))
+	if in.Stub || in.Category != body.Payload.Category || was.Category == in.Category {
+		return nil
+	}
+	// The routing that stands: the city's, the last one.
+	var last *record.Body
+	for i := range bodies {
+		if o := &bodies[i]; o.Kind == record.KindRouted && o.Origin == record.CoreOrigin && (last == nil || o.HLC > last.HLC) {
+			last = o
+		}
+	}
+	if last == nil {
+		return nil
+	}
+	r := in.Reports[0]
+	d := routing.Route(routing.Pick(b.m.rules, r.ReceivedAt), b.m.wards, routing.Input{Category: in.Category, Place: in.Place, DeviceWard: r.Ward,
+		CapturedAt: r.CapturedAt, ReceivedAt: r.ReceivedAt, ClockInDoubt: r.Flags&record.FlagClock != 0, Silent: in.Silent})
+	told := slices.DeleteFunc(d.Told, func(u record.UnitID) bool { _, ward := u.Ward(); return ward })
+	routed := record.Body{ID: record.DerivedID("routed-again", body.ID[:]), Incident: body.Incident, Kind: record.KindRouted, Origin: record.CoreOrigin,
+		Deps: []record.ID{last.ID, body.ID}, HLC: max(body.HLC, last.HLC) + 1, Clock: body.Clock, CapturedAt: r.CapturedAt, ReceivedAt: r.ReceivedAt,
+		Payload: record.Payload{Report: last.Payload.Report, Category: in.Category, Priority: d.Priority, Lead: last.Payload.Lead, Told: told, Deadlines: d.Deadlines,
+			Rules: d.RulesVersion, Algorithm: d.Algorithm, Flags: last.Payload.Flags, Distance: last.Payload.Distance}}
+	before, err := b.toldOf(&routed)
+	if err != nil {
+		return err
+	}
+	if _, _, err := b.putCore(&routed, 0, record.KindRouted, 0); err != nil {
+		return err
+	}
+	for _, x := range d.Deadlines {
+		if err := b.set(deadlineKey(x.At, body.Incident, x.Step), nil); err != nil {
+			return err
+		}
+	}
+	return b.tell(&routed, before, b.meta.index)
+}
