@@ -14,6 +14,7 @@ import (
 	clientv3 "go.etcd.io/etcd/client/v3"
 
 	"wardline/deploy/bench/figures"
+	"wardline/deploy/bench/peer"
 	"wardline/sync/routing"
 )
 
@@ -142,6 +143,7 @@ func (b *bench) etcd(ctx context.Context) (*etcd, error) {
 			return nil, err
 		}
 	}
+	b.peer("etcd " + peer.EtcdVersion)
 	e := &etcd{}
 	leader, err := etcdLeader(ctx, clients)
 	if err != nil {

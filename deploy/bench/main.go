@@ -57,7 +57,7 @@ var measures = []struct {
 }
 
 // longest bounds a whole run; a measure that is cut off says so.
-const longest = 15 * time.Minute
+const longest = 10 * time.Minute
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)

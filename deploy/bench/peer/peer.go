@@ -14,13 +14,12 @@ import (
 	"time"
 
 	"github.com/nats-io/nats-server/v2/server"
+	"go.etcd.io/etcd/api/v3/version"
 	"go.etcd.io/etcd/server/v3/embed"
 )
 
 // Versions of the peers that are compiled in.
-const (
-	NATSVersion = server.VERSION
-)
+var NATSVersion, EtcdVersion = server.VERSION, version.Version
 
 // Main runs the peer that args name until ctx ends.
 func Main(ctx context.Context, args []string) error {
