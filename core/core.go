@@ -16,7 +16,6 @@ import (
 	"time"
 
 	"github.com/dgraph-io/badger/v4"
-	"github.com/prometheus/client_golang/prometheus/promhttp"
 	"google.golang.org/grpc"
 
 	"wardline/core/cluster"
@@ -180,7 +179,7 @@ func (n *Node) Run(ctx context.Context) error {
 		}()
 	}
 	srv := api.New(api.Config{Backend: backend{n}, Directory: n.people, Sessions: identity.NewSessions(n.wall, n.session, n.people), Now: n.wall,
-		Metrics: promhttp.Handler(), Log: n.log, Title: "Trung tâm chỉ huy"})
+		Metrics: n.metrics(), Log: n.log, Title: "Trung tâm chỉ huy"})
 	start(&fg, "http", func() error { return srv.Serve(front, n.http) })
 	start(&fg, "lines", func() error { return n.serveLines(front) })
 	start(&fg, "alarms", func() error { return n.line.Run(front) })
