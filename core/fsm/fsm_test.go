@@ -496,30 +496,6 @@ func FuzzCommand(f *testing.F) {
 	})
 }
 
-func BenchmarkApply(b *testing.B) {
-	m := open(b)
-	w := &writer{inc: 7}
-	const per = 256
-	n := 0
-	var items [][]byte
-	for range b.N/per + 1 {
-		var list []record.Entry
-		for range per {
-			body := report(station, n, 1)
-			body.Payload.Data = make([]byte, 300)
-			list = append(list, w.entry(body))
-			n++
-		}
-		items = append(items, batchOf(list...))
-	}
-	b.ResetTimer()
-	for i, item := range items {
-		if _, err := m.ApplyBatch([]LogEntry{{Index: uint64(i + 1), Term: 1, Items: [][]byte{item}}}); err != nil {
-			b.Fatal(err)
-		}
-	}
-}
-
 // A ward whose station never comes does not fill the city's disk.
 func TestMachine_OutboxOfAWardThatNeverComes_IsBounded(t *testing.T) {
 	m := open(t)
