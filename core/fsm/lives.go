@@ -46,10 +46,21 @@ func (b *batch) beginning(id record.ChainID, l record.Link) error {
 		return err
 	}
 	other := named && by != id.Incarnation
+	lacked := record.Seq(0) // of the same life in this lane, to which the disk says it wrote nothing
+	if same := (record.ChainID{Origin: id.Origin, Incarnation: before.Incarnation, Lane: id.Lane}); same != before && l.Pred.Seq > 0 {
+		c, err := b.chain(same)
+		if err != nil {
+			return err
+		}
+		lacked = c.seq
+		if err := b.setNext(same, 0, id.Incarnation); err != nil {
+			return err
+		}
+	}
 	switch {
-	case held.seq > l.Pred.Seq:
+	case held.seq > l.Pred.Seq || lacked > 0:
 		err = b.alarm("rollback", id, fmt.Sprintf("the disk of %s ended at %d of life %s where the city holds %d: it was restored from an older image, or copied",
-			id.Origin, l.Pred.Seq, before.Incarnation, held.seq))
+			id.Origin, l.Pred.Seq, before.Incarnation, max(held.seq, lacked)))
 	case other:
 		err = b.alarm("rollback", id, fmt.Sprintf("the disk of %s ended before its life %s, which the city holds: it was restored from an older image, or copied",
 			id.Origin, by))
