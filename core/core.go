@@ -159,7 +159,6 @@ func (n *Node) SyncAddr() string { return n.syncL.Addr().String() }
 // Run works until ctx ends. The order of the end: first no more requests, then
 // no more lines, then leadership is handed over, then the files are closed.
 func (n *Node) Run(ctx context.Context) error {
-	defer n.closeFiles()
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	front, stopFront := context.WithCancel(context.Background())
@@ -196,6 +195,11 @@ func (n *Node) Run(ctx context.Context) error {
 	for err := range errs {
 		all = append(all, err)
 	}
+	var stall *cluster.StallError
+	if err := errors.Join(all...); errors.As(err, &stall) {
+		return err // something still hangs in the files: they are left as they are, and the process ends
+	}
+	n.closeFiles()
 	return errors.Join(all...)
 }
 

@@ -46,14 +46,18 @@ func keptOf(r ledger.Result) intake.Kept {
 	return intake.Kept{Repeat: r.Repeat, Incarnation: f.Incarnation, Lane: f.Lane, Seq: f.Seq, Hash: f.Hash, ReceivedAt: f.ReceivedAt, Extra: f.Extra}
 }
 
+// doorError tells what passes (no room, a disk that failed) from what never will
+// (an entry that cannot be encoded), so that nothing is asked for again for ever.
 func doorError(err error) error {
-	switch {
-	case errors.Is(err, ledger.ErrOtherContent):
-		return intake.ErrOtherContent
-	case err != nil:
-		return errors.Join(intake.ErrLater, err)
+	for _, later := range []error{ledger.ErrBusy, ledger.ErrNoSpace, ledger.ErrClosed, ledger.ErrFailed} {
+		if errors.Is(err, later) {
+			return errors.Join(intake.ErrLater, err)
+		}
 	}
-	return nil
+	if errors.Is(err, ledger.ErrOtherContent) {
+		return intake.ErrOtherContent
+	}
+	return err
 }
 
 func (x doorLedger) Submit(d intake.Draft, done func(intake.Kept, error)) {
@@ -98,5 +102,5 @@ func (x doorLedger) Quarantine(m intake.Malformed, done func(error)) {
 		done(err)
 		return
 	}
-	x.s.ledger.Quarantine(b, func(err error) { done(doorError(err)) })
+	x.s.ledger.Quarantine(m.Device, b, func(err error) { done(doorError(err)) })
 }

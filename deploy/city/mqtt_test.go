@@ -68,10 +68,17 @@ func (p *phone) topic() string {
 // publish returns when the station has acknowledged.
 func (p *phone) publish(payload []byte) {
 	p.w.t.Helper()
-	tok := p.client.Publish(p.topic(), 1, false, payload)
-	if !tok.WaitTimeout(30*time.Second) || tok.Error() != nil {
-		p.w.t.Fatalf("no PUBACK: %v", tok.Error())
+	var tok mqtt.Token
+	for range 5 { // the same again: what broke in the middle of a write is not sent again by the client
+		tok = p.client.Publish(p.topic(), 1, false, payload)
+		if !tok.WaitTimeout(30 * time.Second) {
+			break
+		}
+		if tok.Error() == nil {
+			return
+		}
 	}
+	p.w.t.Fatalf("no PUBACK: %v", tok.Error())
 }
 
 // steps are those that were told of a report, in order.

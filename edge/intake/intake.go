@@ -93,6 +93,7 @@ type Ledger interface {
 // Malformed is input that was refused for good.
 type Malformed struct {
 	Raw    []byte `json:"raw"`
+	Bytes  int    `json:"bytes"` // as sent; Raw may be cut
 	SHA256 string `json:"payload_sha256"`
 	Device string `json:"device"`
 	Via    string `json:"via"`
@@ -160,10 +161,23 @@ func (d *Door) Report(src Source, raw []byte, done func(Answer, error)) {
 	out, err := door.Body(door.Input{Report: r, Warnings: warnings, Origin: d.origin, Device: src.Device, Ward: src.Ward,
 		HLC: d.ledger.Clock().Now(), Clock: d.ledger.ClockState(), ReceivedAt: d.wall().UnixMilli(), Offline: !d.online()})
 	if err != nil {
-		done(Answer{}, err)
+		d.unkept(src, raw, r.ID, err, done)
 		return
 	}
-	d.submit(r.ID, out.Body, out.Key, out.Body.Payload.Fingerprint, out.Warnings, done)
+	d.submit(r.ID, out.Body, out.Key, out.Body.Payload.Fingerprint, out.Warnings, func(a Answer, err error) {
+		if err != nil && !errors.Is(err, ErrLater) {
+			d.unkept(src, raw, r.ID, err, done)
+			return
+		}
+		done(a, err)
+	})
+}
+
+// unkept refuses for good what can never be kept, although it is well-formed: sent
+// again it would fail again, for ever.
+func (d *Door) unkept(src Source, raw []byte, id record.ID, err error, done func(Answer, error)) {
+	d.log.Error("a well-formed report cannot be kept; its bytes are, with the malformed", "id", id, "device", src.Device, "err", err)
+	d.Refuse(src, raw, &report.Problem{Type: report.InvalidValue, ID: id, Detail: "the station cannot keep this report; its operator finds the reason in the log"}, done)
 }
 
 func (d *Door) submit(id record.ID, body record.Body, key *door.Key, fp record.Hash, warn []report.Warning, done func(Answer, error)) {

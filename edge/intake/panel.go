@@ -31,7 +31,7 @@ func (d *Door) Panel(src Source, f PanelFrame, done func(error)) {
 	now := d.wall()
 	if f.Kind == panel.KindUnfit {
 		d.counts.Unfit.Add(1)
-		d.ledger.Quarantine(Malformed{Raw: f.Raw, Device: src.Device, Via: src.Via, At: now.UnixMilli(), Type: "unfit_frame",
+		d.ledger.Quarantine(Malformed{Raw: f.Raw, Bytes: len(f.Raw), Device: src.Device, Via: src.Via, At: now.UnixMilli(), Type: "unfit_frame",
 			Detail: "a complete frame that the line's profile does not know; check the profile or the sender"}, done)
 		return
 	}

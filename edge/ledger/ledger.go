@@ -46,14 +46,15 @@ type Ledger struct {
 	closed bool
 	wake   chan struct{}
 
-	smu       sync.RWMutex // guards what the committer shares with readers
-	chains    map[chainName]*chainRow
-	receipts  map[chainName]record.Receipt
-	inc       record.Incarnation // of this process; 0 until the first append
-	order     uint64
-	failed    error
-	quarFirst uint64
-	quarNext  uint64
+	quarantine []kept // with quarNext: the committer's own
+	quarNext   uint64
+
+	smu      sync.RWMutex // guards what the committer shares with readers
+	chains   map[chainName]*chainRow
+	receipts map[chainName]record.Receipt
+	inc      record.Incarnation // of this process; 0 until the first append
+	order    uint64
+	failed   error
 
 	moves  []move                    // that a crash left unfinished; Run finishes them first
 	atOpen map[chainName]record.Head // what Open found; not changed after
@@ -172,11 +173,8 @@ func (l *Ledger) load() error {
 		if k := lastKey(tx, rowPosition); k != nil {
 			l.position.Store(binary.BigEndian.Uint64(k[1:]))
 		}
-		if k := lastKey(tx, rowQuarantine); k != nil {
-			l.quarNext = binary.BigEndian.Uint64(k[1:]) + 1
-		}
-		if l.quarNext > quarantineRows {
-			l.quarFirst = l.quarNext - quarantineRows
+		if err := l.loadQuarantine(tx); err != nil {
+			return err
 		}
 		l.clock = record.NewClock(last, l.o.Wall)
 		return nil

@@ -352,7 +352,11 @@ func TestLedger_Quarantine_BoundedAndKept(t *testing.T) {
 	var wg sync.WaitGroup
 	for i := range quarantineRows + 20 {
 		wg.Add(1)
-		l.Quarantine(fmt.Append(nil, "bad ", i), func(err error) {
+		source := "loud"
+		if i < 20 {
+			source = "quiet" // the oldest, and yet the last to give way
+		}
+		l.Quarantine(source, fmt.Append(nil, "bad ", i), func(err error) {
 			if err != nil {
 				t.Error(err)
 			}
@@ -363,6 +367,11 @@ func TestLedger_Quarantine_BoundedAndKept(t *testing.T) {
 	got, err := l.Quarantined(quarantineRows * 2)
 	if err != nil || len(got) != quarantineRows || string(got[0]) != fmt.Sprint("bad ", quarantineRows+19) {
 		t.Fatalf("%d kept, %v", len(got), err)
+	}
+	for i := range 20 {
+		if have := string(got[len(got)-1-i]); have != fmt.Sprint("bad ", i) {
+			t.Fatalf("one loud sender pushed out another's input: %q in place %d", have, i)
+		}
 	}
 }
 

@@ -25,10 +25,10 @@ const (
 	maxExtra = 4 << 10
 	// maxNote bounds a small row.
 	maxNote = 64 << 10
-	// quarantineRows and quarantineBytes bound malformed input kept raw; the
+	// quarantineRows and quarantineRaw bound malformed input kept raw; the
 	// oldest gives way, and the count of all of them stays.
 	quarantineRows = 1000
-	quarantineRaw  = 256 << 10
+	quarantineRaw  = 128 << 10
 	// memTable is the size of Badger's memtable. Its files are mapped and
 	// sparse: writing into one on a full disk kills the process, so the floor
 	// below covers all of them with the tables that they become.

@@ -3,7 +3,6 @@ package ledger
 import (
 	"encoding/json"
 	"errors"
-	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -156,48 +155,4 @@ func (l *Ledger) mend(tx *badger.Txn, c *chainRow, broken record.Seq) error {
 	c.Seq, c.Hash = 0, record.Hash{}
 	l.cut(c.Inc, c.Lane, 0, had)
 	return nil
-}
-
-// Quarantine keeps malformed input, synced, and bounded: the oldest gives way.
-func (l *Ledger) Quarantine(raw []byte, done func(error)) {
-	if len(raw) > quarantineRaw*2 {
-		done(fmt.Errorf("ledger: %d bytes for the quarantine, at most %d", len(raw), quarantineRaw*2))
-		return
-	}
-	r := &request{lane: record.Urgent, size: len(raw) + 128, done: func(_ Result, err error) { done(err) }}
-	r.op = func(b *batch) error {
-		n := b.l.quarNext
-		b.l.quarNext++ // the committer's own; a number that is not used does no harm
-		for b.l.quarNext-b.l.quarFirst > quarantineRows {
-			if err := b.tx.Delete(u64([]byte{rowQuarantine}, b.l.quarFirst)); err != nil {
-				b.broken = err
-				return err
-			}
-			b.l.quarFirst++
-		}
-		b.l.counts.quarantined.Add(1)
-		return b.set(u64([]byte{rowQuarantine}, n), raw)
-	}
-	if err := l.enqueue(r); err != nil {
-		done(err)
-	}
-}
-
-// Quarantined gives the newest malformed inputs, newest first.
-func (l *Ledger) Quarantined(limit int) (out [][]byte, err error) {
-	err = l.db.View(func(tx *badger.Txn) error {
-		opt := badger.DefaultIteratorOptions
-		opt.Reverse = true
-		it := tx.NewIterator(opt)
-		defer it.Close()
-		for it.Seek([]byte{rowQuarantine, 255, 255, 255, 255, 255, 255, 255, 255, 255}); it.ValidForPrefix([]byte{rowQuarantine}) && len(out) < limit; it.Next() {
-			v, err := it.Item().ValueCopy(nil)
-			if err != nil {
-				return err
-			}
-			out = append(out, v)
-		}
-		return nil
-	})
-	return out, err
 }

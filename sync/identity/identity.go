@@ -101,10 +101,25 @@ func (d *Directory) AddOfficer(o Officer, password string) error {
 	return nil
 }
 
+// MaxDeviceID bounds a device's id, in bytes: a UUID with a readable prefix fits.
+const MaxDeviceID = 64
+
+func validDeviceID(id string) bool {
+	for _, c := range []byte(id) {
+		if !(c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || c == '-' || c == '_' || c == '.') {
+			return false
+		}
+	}
+	return id != "" && len(id) <= MaxDeviceID
+}
+
 // AddDevice adds a device, or replaces it.
 func (d *Directory) AddDevice(dev Device, password string) error {
-	if dev.ID == "" || !dev.Ward.Valid() {
-		return fmt.Errorf("device %q: id and a five-digit ward are needed", dev.ID)
+	if !validDeviceID(dev.ID) {
+		return fmt.Errorf("device %q: an id is 1 to %d letters, digits, '-', '_' and '.'; it stands in topics and logs", dev.ID, MaxDeviceID)
+	}
+	if !dev.Ward.Valid() {
+		return fmt.Errorf("device %q: ward is %q; it must be five digits, for example 26704", dev.ID, dev.Ward)
 	}
 	if err := checkSecret("device "+dev.ID, password); err != nil {
 		return err

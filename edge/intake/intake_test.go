@@ -1,0 +1,52 @@
+package intake
+
+import (
+	"errors"
+	"log/slog"
+	"testing"
+	"time"
+
+	"wardline/sync/record"
+	"wardline/sync/report"
+	"wardline/sync/routing"
+)
+
+// full is a ledger that answers every append with one error.
+type full struct {
+	err  error
+	kept []Malformed
+}
+
+func (f *full) Submit(_ Draft, done func(Kept, error)) { done(Kept{}, f.err) }
+func (f *full) Decide(_ record.LaneID, _ func(View) ([]Draft, error), done func([]Kept, error)) {
+	done(nil, f.err)
+}
+func (f *full) Quarantine(m Malformed, done func(error)) {
+	f.kept = append(f.kept, m)
+	done(nil)
+}
+func (f *full) Clock() *record.Clock          { return record.NewClock(0, time.Now) }
+func (f *full) ClockState() record.ClockState { return record.ClockSure }
+
+// TestDoor_WhatCanNeverBeKept_IsRefusedForGood: asked for again, it would fail
+// again, and its sender would send nothing else for ever.
+func TestDoor_WhatCanNeverBeKept_IsRefusedForGood(t *testing.T) {
+	raw := []byte(`{"id":"018f3c1e-7a2b-7c3d-8e4f-5a6b7c8d9e0f","category":"fire"}`)
+	for _, c := range []struct {
+		err  error
+		good bool // for good
+	}{{errors.New("cannot be encoded"), true}, {errors.Join(ErrLater, errors.New("no room")), false}} {
+		l := &full{err: c.err}
+		d := New(Config{Origin: "ward-26704", Ledger: l, Rules: routing.DefaultRules, Wall: time.Now, Online: func() bool { return true },
+			Log: slog.New(slog.DiscardHandler)})
+		var got error
+		d.Report(Source{Device: "app-1", Ward: "26704", Kind: "app", Via: "mqtt"}, raw, func(_ Answer, err error) { got = err })
+		var p *report.Problem
+		if refused := errors.As(got, &p); refused != c.good || (len(l.kept) == 1) != c.good {
+			t.Errorf("%v: answered %v, %d kept raw", c.err, got, len(l.kept))
+		}
+		if !c.good && !errors.Is(got, ErrLater) {
+			t.Errorf("%v: answered %v, which is not 'later'", c.err, got)
+		}
+	}
+}
