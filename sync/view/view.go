@@ -174,10 +174,20 @@ func (v *View) step() (int, error) {
 		if err != nil {
 			return 0, err
 		}
+		last := rows[here[id][len(here[id])-1]].Position
 		var bodies []record.Body
-		if old != nil {
+		switch {
+		case old != nil && quiet(rows, here[id]):
+			next := *old
+			next.Position = last
+			next.quietly(rows, here[id])
+			if err := v.put(wb, old, next); err != nil {
+				return 0, err
+			}
+			continue
+		case old != nil:
 			bodies, err = v.log.Bodies(id)
-		} else {
+		default:
 			// An incident without a row began here: all of it is at hand, and a
 			// flood of new ones costs no reading.
 			for _, i := range here[id] {
@@ -187,7 +197,6 @@ func (v *View) step() (int, error) {
 		if err != nil {
 			return 0, err
 		}
-		last := rows[here[id][len(here[id])-1]].Position
 		if err := v.put(wb, old, rowOf(record.Fold(id, bodies), last)); err != nil {
 			return 0, err
 		}
@@ -202,6 +211,29 @@ func (v *View) step() (int, error) {
 	ch := make(chan struct{})
 	close(*v.moved.Swap(&ch))
 	return len(rows), nil
+}
+
+// quiet says whether none of the entries can change what a row shows, but who was
+// told: a storm of reports about one event, none of them claimed yet, consists of
+// little else, and folding all of it again would hold up everybody's lists.
+func quiet(rows []Committed, which []int) bool {
+	for _, i := range which {
+		if k := rows[i].Body.Kind; k != record.KindSuggested && k != record.KindMissed {
+			return false
+		}
+	}
+	return true
+}
+
+// quietly takes in what quiet entries change.
+func (r *Row) quietly(rows []Committed, which []int) {
+	for _, i := range which {
+		for _, u := range rows[i].Body.Tells() {
+			if at, told := slices.BinarySearch(r.Told, u); !told {
+				r.Told = slices.Insert(slices.Clone(r.Told), at, u)
+			}
+		}
+	}
 }
 
 func rowOf(in *record.Incident, pos uint64) Row {

@@ -173,3 +173,34 @@ func TestView_FloodOfNewIncidents_ReadsTheLogOnce_AndFoldsAllOfEach(t *testing.T
 		t.Fatalf("%+v after %d readings", p.Rows[0], m.asked)
 	}
 }
+
+// TestView_StormAboutOneEvent_IsNotFoldedAgain: suggestions and missed deadlines
+// change nothing that a row shows but who was told; the row is what a fold gives.
+func TestView_StormAboutOneEvent_IsNotFoldedAgain(t *testing.T) {
+	m := &memory{changed: make(chan struct{})}
+	v, stop := start(t, t.TempDir(), m)
+	defer stop()
+	a := opened(1)
+	m.add(a)
+	list(t, v, m, Query{Limit: 1})
+	for n := range 50 {
+		kind := record.KindSuggested
+		if n%2 == 0 {
+			kind = record.KindMissed
+		}
+		m.add(record.Body{ID: record.DerivedID("q", []byte{byte(n)}), Incident: a.Incident, Kind: kind, Origin: "core", HLC: record.HLC(100 + n),
+			Payload: record.Payload{Step: "claim", Reason: "near_same_kind"}})
+		list(t, v, m, Query{Limit: 1})
+	}
+	got := list(t, v, m, Query{Limit: 1}).Rows[0]
+	if m.asked != 0 {
+		t.Errorf("folded again %d times", m.asked)
+	}
+	bodies, err := m.Bodies(a.Incident)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := rowOf(record.Fold(a.Incident, bodies), m.Position()); fmt.Sprint(got) != fmt.Sprint(want) {
+		t.Errorf("row  %+v\nfold %+v", got, want)
+	}
+}
