@@ -18,6 +18,7 @@ type batch struct {
 	tx      *badger.Txn
 	old     *badger.Txn // what was committed before: a scan of tx sorts all that is pending, each time
 	fresh   map[record.ID][]uint64
+	tellers map[record.ID][]record.WardCode // who was told, as read or set
 	meta    meta
 	chains  map[record.ChainID]*chainRow
 	reports map[record.ID]reportRow
@@ -54,7 +55,8 @@ const (
 
 func (m *Machine) begin() *batch {
 	return &batch{m: m, tx: m.db.NewTransaction(true), old: m.db.NewTransaction(false), meta: *m.meta.Load(), fresh: map[record.ID][]uint64{},
-		chains: map[record.ChainID]*chainRow{}, reports: map[record.ID]reportRow{}}
+		tellers: map[record.ID][]record.WardCode{},
+		chains:  map[record.ChainID]*chainRow{}, reports: map[record.ID]reportRow{}}
 }
 
 func (b *batch) discard() {

@@ -13,8 +13,19 @@ import (
 // maxTold bounds the wards that a row names; the city has 168.
 const maxTold = 512
 
-// told is the wards that were told of an incident, sorted.
+// told is the wards that were told of an incident, sorted; not to be changed.
 func (b *batch) told(id record.ID) ([]record.WardCode, error) {
+	if list, ok := b.tellers[id]; ok {
+		return list, nil
+	}
+	list, err := b.readTold(id)
+	if err == nil {
+		b.tellers[id] = list
+	}
+	return list, err
+}
+
+func (b *batch) readTold(id record.ID) ([]record.WardCode, error) {
 	v, err := get(b.tx, idKey(rowTold, id[:]))
 	if err != nil || v == nil {
 		return nil, err
@@ -32,14 +43,17 @@ func (b *batch) told(id record.ID) ([]record.WardCode, error) {
 // grow notes whom an entry tells, after the entry has its place. An entry that
 // can take another one back makes the fold say it anew.
 func (b *batch) grow(id record.ID, body *record.Body) error {
+	units := body.Tells()
+	shrinks := body.Kind == record.KindWithdraw || body.Kind == record.KindSplit || body.Kind == record.KindVoid
+	if len(units) == 0 && !shrinks {
+		return nil
+	}
 	have, err := b.told(id)
 	if err != nil {
 		return err
 	}
-	units := body.Tells()
 	var now []record.WardCode
-	switch body.Kind {
-	case record.KindWithdraw, record.KindSplit, record.KindVoid:
+	if shrinks {
 		bodies, err := b.bodies(id)
 		if err != nil {
 			return err
@@ -48,7 +62,7 @@ func (b *batch) grow(id record.ID, body *record.Body) error {
 		for _, u := range record.Fold(id, bodies).Units {
 			units = append(units, u.Unit)
 		}
-	default:
+	} else {
 		now = slices.Clone(have)
 	}
 	for _, u := range units {
@@ -64,6 +78,7 @@ func (b *batch) grow(id record.ID, body *record.Body) error {
 	for _, w := range now {
 		v = append(v, w...)
 	}
+	b.tellers[id] = now
 	return b.set(idKey(rowTold, id[:]), v)
 }
 
