@@ -7,10 +7,12 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"io"
 	"os"
 	"os/signal"
 	"syscall"
 
+	"wardline/configs"
 	"wardline/deploy/cli"
 )
 
@@ -26,30 +28,51 @@ var commands = []struct {
 	{"core", "one node of the city core", cli.Core},
 	{"edge", "a ward station", cli.Edge},
 	{"sim", "devices that are not there: app, kiosk, panel, button", cli.Sim},
-	{"wards", "wards import: ward boundaries, GeoJSON", cli.Wards},
+	{"wards", "wards import: ward boundaries into the city, GeoJSON", cli.Wards},
 	{"rules", "rules import, rules show: priorities, departments and deadlines per category", cli.Rules},
-	{"config", "config check: what is wrong with a configuration file", cli.Config},
+	{"config", "config check: what is wrong with a configuration file; config sample: one to begin with", cli.Config},
 	{"version", "the version", func(context.Context, []string) error { fmt.Println("wardline", version); return nil }},
 }
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
 	defer stop()
+	name := ""
 	if len(os.Args) > 1 {
-		for _, c := range commands {
-			if c.name != os.Args[1] {
-				continue
-			}
-			if err := c.run(ctx, os.Args[2:]); err != nil && !errors.Is(err, flag.ErrHelp) {
-				fmt.Fprintln(os.Stderr, "wardline:", err)
-				os.Exit(1)
-			}
+		name = os.Args[1]
+	}
+	for _, c := range commands {
+		if c.name != name {
+			continue
+		}
+		err := c.run(ctx, os.Args[2:])
+		if err == nil || errors.Is(err, flag.ErrHelp) {
 			return
 		}
+		var file *configs.Error
+		if errors.As(err, &file) {
+			fmt.Fprintln(os.Stderr, file) // FILE:LINE: stands first, where an editor looks for it
+		} else {
+			fmt.Fprintln(os.Stderr, "wardline:", err)
+		}
+		os.Exit(1)
 	}
-	fmt.Fprintln(os.Stderr, "usage: wardline COMMAND [flags]")
-	for _, c := range commands {
-		fmt.Fprintf(os.Stderr, "  %-9s %s\n", c.name, c.does)
+	switch name {
+	case "help", "-h", "-help", "--help":
+		usage(os.Stdout)
+		return
+	case "":
+		usage(os.Stderr)
+	default:
+		fmt.Fprintf(os.Stderr, "wardline: there is no command %q\n", name)
+		usage(os.Stderr)
 	}
 	os.Exit(2)
+}
+
+func usage(w io.Writer) {
+	fmt.Fprintln(w, "usage: wardline COMMAND [flags]; wardline COMMAND --help tells more")
+	for _, c := range commands {
+		fmt.Fprintf(w, "  %-9s %s\n", c.name, c.does)
+	}
 }

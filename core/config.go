@@ -1,20 +1,24 @@
 package core
 
 import (
-	"errors"
 	"fmt"
 
+	"wardline/configs"
 	"wardline/sync/identity"
-	"wardline/sync/record"
 )
 
 // Config is one node of the city core, as its file says it. Addresses are
-// host:port; port 0 takes any.
+// host:port. Port 0 takes any for HTTP and Sync; Raft's must be the real one,
+// because the peers are told it.
 type Config struct {
+	// Role is core, or empty.
+	Role string `json:"role,omitempty" yaml:"role"`
 	ID   string `json:"id" yaml:"id"`
 	Dir  string `json:"dir" yaml:"dir"`
 	HTTP string `json:"http" yaml:"http"`
+	// Raft is where the other nodes reach this one, as it stands in Peers.
 	Raft string `json:"raft" yaml:"raft"`
+	// Sync is where the stations' lines come in.
 	Sync string `json:"sync" yaml:"sync"`
 	// Peers are the founding nodes, the same list on all of them.
 	Peers []Peer `json:"peers" yaml:"peers"`
@@ -24,9 +28,9 @@ type Config struct {
 	// ReserveMB is the free space, in MiB, below which the node leads only if
 	// no other can and takes no routine reports; below half of it the process
 	// ends. 0 takes the default. A ballast of three quarters of it is kept beside.
-	ReserveMB int64     `json:"reserve_mb,omitempty" yaml:"reserve_mb"`
-	Officers  []Officer `json:"officers" yaml:"officers"`
-	Devices   []Device  `json:"devices" yaml:"devices"`
+	ReserveMB int64                     `json:"reserve_mb,omitempty" yaml:"reserve_mb"`
+	Officers  []identity.OfficerAccount `json:"officers" yaml:"officers"`
+	Devices   []identity.DeviceAccount  `json:"devices" yaml:"devices"`
 }
 
 // Peer is a founding node.
@@ -35,54 +39,64 @@ type Peer struct {
 	Raft string `json:"raft" yaml:"raft"`
 }
 
-// Officer is an account with its password.
-type Officer struct {
-	User     string        `json:"user" yaml:"user"`
-	Password string        `json:"password" yaml:"password"`
-	Role     identity.Role `json:"role" yaml:"role"`
-	Unit     record.UnitID `json:"unit" yaml:"unit"`
-}
-
-// Device is a sender with its password.
-type Device struct {
-	ID       string          `json:"id" yaml:"id"`
-	Password string          `json:"password" yaml:"password"`
-	Ward     record.WardCode `json:"ward" yaml:"ward"`
-	Kind     string          `json:"kind" yaml:"kind"`
-}
+var (
+	_ configs.Validator = (*Config)(nil)
+	_ configs.Loader    = (*Config)(nil)
+)
 
 // Validate names every field that is wrong.
 func (c *Config) Validate() error {
-	var errs []error
-	for _, f := range []struct{ name, v string }{{"id", c.ID}, {"dir", c.Dir}, {"http", c.HTTP}, {"raft", c.Raft}, {"sync", c.Sync}, {"city_key", c.CityKey}} {
-		if f.v == "" {
-			errs = append(errs, fmt.Errorf("%s is empty", f.name))
-		}
+	var f configs.Faults
+	if c.Role != "" && c.Role != "core" {
+		f.Add("role", "write core, or run wardline edge with this file", "%q is not what this file is read as", c.Role)
 	}
+	f.Empty("id", c.ID, "give the node a name of its own, such as core-1")
+	f.Empty("dir", c.Dir, "name a directory on the node's disk")
+	f.Empty("city_key", c.CityKey, "name the file of the city's key, the same on all nodes")
+	f.Address("http", c.HTTP, configs.AnyPort)
+	f.Address("raft", c.Raft, configs.Reachable)
+	f.Address("sync", c.Sync, configs.AnyPort)
 	if c.ReserveMB < 0 {
-		errs = append(errs, fmt.Errorf("reserve_mb is %d; it must be 0 (the default) or more", c.ReserveMB))
+		f.Add("reserve_mb", "write 0 for the default, or more", "is %d", c.ReserveMB)
 	}
+	c.checkPeers(&f)
+	f.Under("", identity.CheckAccounts(c.Officers, c.Devices))
+	return f.Err()
+}
+
+// checkPeers holds the list to itself and to this node.
+func (c *Config) checkPeers(f *configs.Faults) {
+	ids, addrs := map[string]int{}, map[string]int{}
 	mine := false
 	for i, p := range c.Peers {
-		if p.ID == "" || p.Raft == "" {
-			errs = append(errs, fmt.Errorf("peers[%d] needs id and raft", i))
+		at := fmt.Sprintf("peers[%d].", i)
+		f.Empty(at+"id", p.ID, "name the node, such as core-2")
+		f.Address(at+"raft", p.Raft, configs.Reachable)
+		if first, had := ids[p.ID]; had && p.ID != "" {
+			f.Add(at+"id", "name each node once", "is %q, which peers[%d] has", p.ID, first)
+		} else if first, had := addrs[p.Raft]; had && p.Raft != "" {
+			f.Add(at+"raft", "each node has an address of its own", "is %s, which peers[%d] has", p.Raft, first)
 		}
-		mine = mine || p.ID == c.ID
+		ids[p.ID], addrs[p.Raft] = i, i
+		if p.ID != c.ID {
+			continue
+		}
+		mine = true
+		if p.Raft != c.Raft && p.Raft != "" && c.Raft != "" {
+			f.Add(at+"raft", "write the same address in both", "is %s, but this node's raft is %s", p.Raft, c.Raft)
+		}
 	}
-	if !mine {
-		errs = append(errs, fmt.Errorf("peers does not name this node, %q", c.ID))
+	if !mine && c.ID != "" {
+		f.Add("peers", "add this node with its raft address", "does not name this node, %q", c.ID)
 	}
-	return errors.Join(errs...)
+}
+
+// Load reads the password files.
+func (c *Config) Load() error {
+	_, err := c.directory()
+	return err
 }
 
 func (c *Config) directory() (*identity.Directory, error) {
-	d := identity.NewDirectory()
-	var errs []error
-	for _, o := range c.Officers {
-		errs = append(errs, d.AddOfficer(identity.Officer{User: o.User, Role: o.Role, Unit: o.Unit}, o.Password))
-	}
-	for _, v := range c.Devices {
-		errs = append(errs, d.AddDevice(identity.Device{ID: v.ID, Ward: v.Ward, Kind: v.Kind}, v.Password))
-	}
-	return d, errors.Join(errs...)
+	return identity.FromAccounts(c.Officers, c.Devices)
 }

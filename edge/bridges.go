@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 
+	"wardline/configs"
 	"wardline/edge/bridge"
 	"wardline/edge/intake"
 	"wardline/sync/api"
@@ -15,8 +16,7 @@ import (
 
 // checkBridges names what is wrong with the bridges, and any device of the
 // station that could be taken for one behind a bridge.
-func (c *Config) checkBridges() error {
-	var errs []error
+func (c *Config) checkBridges(f *configs.Faults) {
 	own := make([]string, 0, len(c.Devices)+len(c.Panels))
 	for _, d := range c.Devices {
 		own = append(own, d.ID)
@@ -24,23 +24,20 @@ func (c *Config) checkBridges() error {
 	for _, p := range c.Panels {
 		own = append(own, p.Device)
 	}
-	names := map[string]bool{}
+	names := map[string]int{}
 	for i := range c.Bridges {
-		b := &c.Bridges[i]
-		if err := b.Validate(); err != nil {
-			errs = append(errs, fmt.Errorf("bridges[%d]: %w", i, err))
+		b, at := &c.Bridges[i], fmt.Sprintf("bridges[%d]", i)
+		f.Under(at, b.Validate())
+		if x, had := names[b.Name]; had {
+			f.Add(at+".name", "give each bridge a name of its own", "is %q, which bridges[%d] has", b.Name, x)
 		}
-		if names[b.Name] {
-			errs = append(errs, fmt.Errorf("bridges[%d].name is %q, which another bridge has", i, b.Name))
-		}
-		names[b.Name] = true
+		names[b.Name] = i
 		for _, id := range own {
 			if id == b.Name || strings.HasPrefix(id, b.Name+"/") {
-				errs = append(errs, fmt.Errorf("bridges[%d].name is %q and a device of this station is %q; rename one, or devices behind the bridge could be taken for it", i, b.Name, id))
+				f.Add(at+".name", "rename one, or devices behind the bridge could be taken for it", "is %q and a device of this station is %q", b.Name, id)
 			}
 		}
 	}
-	return errors.Join(errs...)
 }
 
 func (s *Station) newBridge(c bridge.Config) (*bridge.Bridge, error) {

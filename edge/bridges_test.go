@@ -12,6 +12,7 @@ import (
 	"wardline/edge/bridge"
 	"wardline/edge/bridge/mosquittotest"
 	"wardline/edge/intake"
+	"wardline/sync/identity"
 	"wardline/sync/record"
 )
 
@@ -146,12 +147,12 @@ func TestStation_BridgedDevice_DoesNotPassForOneOfTheStation(t *testing.T) {
 		t.Error("the station's own app-1 may read it")
 	}
 	c := s.c
-	c.Devices = append(c.Devices, Device{ID: "hall/app-1", Password: testPassword, Ward: "26704", Kind: "app"})
+	c.Devices = append(c.Devices, identity.DeviceAccount{ID: "hall/app-1", Password: testPassword, Ward: "26704", Kind: "app"})
 	if err := c.Validate(); err == nil || !strings.Contains(err.Error(), "bridges[0].name") {
 		t.Errorf("a device named as one behind the bridge: %v", err)
 	}
 	c.Bridges = append(c.Bridges, bridge.Config{Name: "hall", URL: "tcp://h"}, bridge.Config{Name: "x", URL: "nonsense"})
-	if err := c.Validate(); err == nil || !strings.Contains(err.Error(), "bridges[1].name") || !strings.Contains(err.Error(), "bridges[2]: url") {
+	if err := c.Validate(); err == nil || !strings.Contains(err.Error(), "bridges[1].name") || !strings.Contains(err.Error(), "bridges[2].url") {
 		t.Errorf("%v", err)
 	}
 }

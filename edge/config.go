@@ -1,9 +1,9 @@
 package edge
 
 import (
-	"errors"
 	"fmt"
 
+	"wardline/configs"
 	"wardline/edge/bridge"
 	"wardline/edge/broker"
 	"wardline/sync/identity"
@@ -13,13 +13,15 @@ import (
 // Config is a ward station, as its file says it. Addresses are host:port;
 // port 0 takes any.
 type Config struct {
+	// Role is edge, or empty.
+	Role string          `json:"role,omitempty" yaml:"role"`
 	Ward record.WardCode `json:"ward" yaml:"ward"`
 	Dir  string          `json:"dir" yaml:"dir"`
 	HTTP string          `json:"http" yaml:"http"`
 	// Core are the core nodes' sync addresses; the station dials out, nothing dials in.
-	Core     []string  `json:"core" yaml:"core"`
-	Officers []Officer `json:"officers" yaml:"officers"`
-	Devices  []Device  `json:"devices" yaml:"devices"`
+	Core     []string                  `json:"core" yaml:"core"`
+	Officers []identity.OfficerAccount `json:"officers" yaml:"officers"`
+	Devices  []identity.DeviceAccount  `json:"devices" yaml:"devices"`
 	// MQTT is where devices connect by MQTT over TCP; MQTTWS by MQTT over WebSocket.
 	// Empty: not at all.
 	MQTT   string `json:"mqtt,omitempty" yaml:"mqtt"`
@@ -33,46 +35,67 @@ type Config struct {
 	ReserveMB int64 `json:"reserve_mb" yaml:"reserve_mb"`
 }
 
-// Officer is an account with its password.
-type Officer struct {
-	User     string        `json:"user" yaml:"user"`
-	Password string        `json:"password" yaml:"password"`
-	Role     identity.Role `json:"role" yaml:"role"`
-	Unit     record.UnitID `json:"unit" yaml:"unit"`
-}
-
-// Device is a sender with its password.
-type Device struct {
-	ID       string          `json:"id" yaml:"id"`
-	Password string          `json:"password" yaml:"password"`
-	Ward     record.WardCode `json:"ward" yaml:"ward"`
-	Kind     string          `json:"kind" yaml:"kind"`
-}
+var (
+	_ configs.Validator = (*Config)(nil)
+	_ configs.Loader    = (*Config)(nil)
+)
 
 // Validate names every field that is wrong.
 func (c *Config) Validate() error {
-	var errs []error
+	var f configs.Faults
+	if c.Role != "" && c.Role != "edge" {
+		f.Add("role", "write edge, or run wardline core with this file", "%q is not what this file is read as", c.Role)
+	}
 	if !c.Ward.Valid() {
-		errs = append(errs, fmt.Errorf("ward is %q; it must be five digits, for example 26704", c.Ward))
+		f.Add("ward", "write its five digits, for example 26704", "%q is no ward's code", c.Ward)
 	}
-	if c.Dir == "" {
-		errs = append(errs, errors.New("dir is empty; name a directory on the station's disk"))
+	f.Empty("dir", c.Dir, "name a directory on the station's disk")
+	f.Address("http", c.HTTP, configs.AnyPort)
+	if c.MQTT != "" {
+		f.Address("mqtt", c.MQTT, configs.AnyPort)
 	}
-	if c.HTTP == "" {
-		errs = append(errs, errors.New("http is empty; name an address such as 127.0.0.1:8801"))
+	if c.MQTTWS != "" {
+		f.Address("mqtt_ws", c.MQTTWS, configs.AnyPort)
 	}
 	if len(c.Core) == 0 {
-		errs = append(errs, errors.New("core is empty; list the sync addresses of the core nodes"))
+		f.Add("core", "list the sync addresses of the core nodes", "is empty")
+	}
+	for i, a := range c.Core {
+		f.Address(fmt.Sprintf("core[%d]", i), a, configs.Reachable)
+	}
+	if c.ReserveMB < 0 {
+		f.Add("reserve_mb", "write 0 for the default, or more", "is %d", c.ReserveMB)
+	}
+	f.Under("", identity.CheckAccounts(c.Officers, c.Devices))
+	c.checkPanels(&f)
+	c.checkBridges(&f)
+	return f.Err()
+}
+
+// checkPanels holds the alarm lines to their profiles and their names to
+// everything else that reports here.
+func (c *Config) checkPanels(f *configs.Faults) {
+	devices, panels, ports := map[string]int{}, map[string]int{}, map[string]int{}
+	for i, d := range c.Devices {
+		devices[d.ID] = i
 	}
 	for i, p := range c.Panels {
-		if p.Device == "" || p.Port == "" {
-			errs = append(errs, fmt.Errorf("panels[%d] needs device and port", i))
+		at := fmt.Sprintf("panels[%d]", i)
+		if !identity.ValidDeviceID(p.Device) {
+			f.Add(at+".device", fmt.Sprintf("use 1 to %d letters, digits, '-', '_' and '.': it stands in logs and beside its reports", identity.MaxDeviceID), "%q is no id", p.Device)
+		} else if x, had := panels[p.Device]; had {
+			f.Add(at+".device", "give each line a name of its own", "is %q, which panels[%d] has", p.Device, x)
+		} else if x, had := devices[p.Device]; had {
+			f.Add(at+".device", "rename one: a device with a password could speak for the alarm line", "is %q, which devices[%d] has", p.Device, x)
 		}
-		if _, err := p.profile(); err != nil {
-			errs = append(errs, fmt.Errorf("panels[%d]: %w", i, err))
+		f.Empty(at+".port", p.Port, "name the adapter, best by its lasting name below /dev/serial/by-id/")
+		if x, had := ports[p.Port]; had && p.Port != "" {
+			f.Add(at+".port", "one line has one adapter", "is %q, which panels[%d] has", p.Port, x)
 		}
+		panels[p.Device], ports[p.Port] = i, i
+		_, err := p.profile()
+		f.Under(at, err)
 	}
-	return errors.Join(append(errs, c.checkBridges())...)
 }
 
 // mqtt is the MQTT server's configuration; false when there is none.
@@ -88,14 +111,12 @@ func (c *Config) mqtt() (broker.Config, bool) {
 	return b, len(b.Listeners) > 0
 }
 
+// Load reads the password files.
+func (c *Config) Load() error {
+	_, err := c.directory()
+	return err
+}
+
 func (c *Config) directory() (*identity.Directory, error) {
-	d := identity.NewDirectory()
-	var errs []error
-	for _, o := range c.Officers {
-		errs = append(errs, d.AddOfficer(identity.Officer{User: o.User, Role: o.Role, Unit: o.Unit}, o.Password))
-	}
-	for _, v := range c.Devices {
-		errs = append(errs, d.AddDevice(identity.Device{ID: v.ID, Ward: v.Ward, Kind: v.Kind}, v.Password))
-	}
-	return d, errors.Join(errs...)
+	return identity.FromAccounts(c.Officers, c.Devices)
 }

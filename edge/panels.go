@@ -51,7 +51,12 @@ func (p *Panel) profile() (panel.Profile, error) {
 	if p.SupervisionS != 0 {
 		pr.Supervision = time.Duration(p.SupervisionS) * time.Second
 	}
-	return pr, pr.Validate()
+	err = pr.Validate()
+	var x *panel.ProfileError
+	if errors.As(err, &x) && x.Field == "supervision" {
+		x.Field = "supervision_s"
+	}
+	return pr, err
 }
 
 // panelLine joins one serial line to the door.

@@ -38,8 +38,8 @@ const testPassword = "test-password-0123456789"
 // testConfig is a station whose city refuses every connection.
 func testConfig(dir string) Config {
 	return Config{Ward: "26704", Dir: dir, HTTP: "127.0.0.1:0", Core: []string{"127.0.0.1:1"},
-		Officers: []Officer{{User: "command", Password: testPassword, Role: identity.CommandOfficer, Unit: record.Command}},
-		Devices:  []Device{{ID: "app-1", Password: testPassword, Ward: "26704", Kind: "app"}}}
+		Officers: []identity.OfficerAccount{{User: "command", Password: testPassword, Role: identity.CommandOfficer, Unit: record.Command}},
+		Devices:  []identity.DeviceAccount{{ID: "app-1", Password: testPassword, Ward: "26704", Kind: "app"}}}
 }
 
 // station is a station that runs in the test's process.

@@ -38,10 +38,10 @@ func (b *bench) cores(ctx context.Context, name string) ([]core.Config, []*proc,
 		id := fmt.Sprintf("%s-core-%d", name, i+1)
 		c := core.Config{ID: id, Dir: filepath.Join(b.dir, id), HTTP: b.addr(), Raft: b.addr(), Sync: b.addr(), CityKey: filepath.Join(b.dir, name+"-city.key")}
 		for _, r := range []identity.Role{identity.CommandOfficer, identity.Auditor} {
-			c.Officers = append(c.Officers, core.Officer{User: string(r), Password: secret, Role: r, Unit: record.Command})
+			c.Officers = append(c.Officers, identity.OfficerAccount{User: string(r), Password: secret, Role: r, Unit: record.Command})
 		}
 		for d := range devices {
-			c.Devices = append(c.Devices, core.Device{ID: device(d), Password: secret, Ward: city.Ward, Kind: "app"})
+			c.Devices = append(c.Devices, identity.DeviceAccount{ID: device(d), Password: secret, Ward: city.Ward, Kind: "app"})
 		}
 		peers = append(peers, core.Peer{ID: id, Raft: c.Raft})
 		list = append(list, c)
@@ -85,9 +85,9 @@ func (b *bench) station(name string, nodes ...core.Config) edge.Config {
 	for _, n := range nodes {
 		c.Core = append(c.Core, n.Sync)
 	}
-	c.Officers = []edge.Officer{{User: "ward", Password: secret, Role: identity.WardOfficer, Unit: record.WardUnit(city.Ward)}}
+	c.Officers = []identity.OfficerAccount{{User: "ward", Password: secret, Role: identity.WardOfficer, Unit: record.WardUnit(city.Ward)}}
 	for d := range devices {
-		c.Devices = append(c.Devices, edge.Device{ID: device(d), Password: secret, Ward: city.Ward, Kind: "app"})
+		c.Devices = append(c.Devices, identity.DeviceAccount{ID: device(d), Password: secret, Ward: city.Ward, Kind: "app"})
 	}
 	return c
 }

@@ -44,12 +44,12 @@ type Options struct {
 // plan is what stays the same when the city is started again: ports, ids,
 // passwords.
 type plan struct {
-	Command  string         `json:"command"`
-	Cores    []core.Config  `json:"cores"`
-	Stations []edge.Config  `json:"stations"`
-	Proxies  []string       `json:"proxies"`
-	Officers []edge.Officer `json:"officers"`
-	Devices  []edge.Device  `json:"devices"`
+	Command  string                    `json:"command"`
+	Cores    []core.Config             `json:"cores"`
+	Stations []edge.Config             `json:"stations"`
+	Proxies  []string                  `json:"proxies"`
+	Officers []identity.OfficerAccount `json:"officers"`
+	Devices  []identity.DeviceAccount  `json:"devices"`
 }
 
 // City is a running one.
@@ -162,24 +162,24 @@ func (c *City) draw() error {
 	p := &c.plan
 	p.Command = addr(c.o.Command)
 	unit := record.WardUnit(Ward)
-	for _, o := range []edge.Officer{{User: "ward", Role: identity.WardOfficer, Unit: unit}, {User: "department", Role: identity.DepartmentOfficer, Unit: "PC07"},
+	for _, o := range []identity.OfficerAccount{{User: "ward", Role: identity.WardOfficer, Unit: unit}, {User: "department", Role: identity.DepartmentOfficer, Unit: "PC07"},
 		{User: "command", Role: identity.CommandOfficer, Unit: record.Command}, {User: "supervisor", Role: identity.Supervisor, Unit: record.Command},
 		{User: "administrator", Role: identity.Administrator, Unit: record.Command}, {User: "auditor", Role: identity.Auditor, Unit: record.Command}} {
 		o.Password = identity.NewSecret()
 		p.Officers = append(p.Officers, o)
 	}
 	for i := range c.o.Devices {
-		p.Devices = append(p.Devices, edge.Device{ID: fmt.Sprintf("app-%d", i+1), Password: identity.NewSecret(), Ward: Ward, Kind: "app"})
+		p.Devices = append(p.Devices, identity.DeviceAccount{ID: fmt.Sprintf("app-%d", i+1), Password: identity.NewSecret(), Ward: Ward, Kind: "app"})
 	}
 	var peers []core.Peer
 	for i := range 3 {
 		id := fmt.Sprintf("core-%d", i+1)
 		n := core.Config{ID: id, Dir: c.path(id), HTTP: addr(anyPort), Raft: addr(anyPort), Sync: addr(anyPort), CityKey: c.path("conf/city.key")}
 		for _, o := range p.Officers {
-			n.Officers = append(n.Officers, core.Officer(o))
+			n.Officers = append(n.Officers, o)
 		}
 		for _, d := range p.Devices {
-			n.Devices = append(n.Devices, core.Device(d))
+			n.Devices = append(n.Devices, d)
 		}
 		peers = append(peers, core.Peer{ID: id, Raft: n.Raft})
 		p.Cores = append(p.Cores, n)

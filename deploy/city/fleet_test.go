@@ -27,8 +27,8 @@ type fleet struct {
 	cores    []core.Config
 	station  edge.Config
 	stop     map[string]func() // by core id, or "station"
-	officers []edge.Officer
-	device   edge.Device
+	officers []identity.OfficerAccount
+	device   identity.DeviceAccount
 }
 
 func startFleet(t *testing.T) *fleet {
@@ -46,8 +46,8 @@ func startFleet(t *testing.T) *fleet {
 // startCores starts the core alone and plans the station.
 func startCores(t *testing.T) *fleet {
 	t.Helper()
-	f := &fleet{t: t, stop: map[string]func(){}, device: edge.Device{ID: "app-1", Password: identity.NewSecret(), Ward: Ward, Kind: "app"}}
-	for _, o := range []edge.Officer{{User: "ward", Role: identity.WardOfficer, Unit: record.WardUnit(Ward)}, {User: "department", Role: identity.DepartmentOfficer, Unit: "PC07"},
+	f := &fleet{t: t, stop: map[string]func(){}, device: identity.DeviceAccount{ID: "app-1", Password: identity.NewSecret(), Ward: Ward, Kind: "app"}}
+	for _, o := range []identity.OfficerAccount{{User: "ward", Role: identity.WardOfficer, Unit: record.WardUnit(Ward)}, {User: "department", Role: identity.DepartmentOfficer, Unit: "PC07"},
 		{User: "command", Role: identity.CommandOfficer, Unit: record.Command}, {User: "administrator", Role: identity.Administrator, Unit: record.Command},
 		{User: "auditor", Role: identity.Auditor, Unit: record.Command}} {
 		o.Password = identity.NewSecret()
@@ -65,13 +65,13 @@ func startCores(t *testing.T) *fleet {
 	for _, id := range []string{"core-1", "core-2", "core-3"} {
 		c := core.Config{ID: id, Dir: filepath.Join(dir, id), HTTP: addr(), Raft: addr(), Sync: addr(), CityKey: filepath.Join(dir, "city.key"), ReserveMB: 16}
 		for _, o := range f.officers {
-			c.Officers = append(c.Officers, core.Officer(o))
+			c.Officers = append(c.Officers, o)
 		}
-		c.Devices = []core.Device{core.Device(f.device)}
+		c.Devices = []identity.DeviceAccount{f.device}
 		peers = append(peers, core.Peer{ID: id, Raft: c.Raft})
 		f.cores = append(f.cores, c)
 	}
-	f.station = edge.Config{Ward: Ward, Dir: filepath.Join(dir, "ward"), HTTP: addr(), Officers: f.officers, Devices: []edge.Device{f.device},
+	f.station = edge.Config{Ward: Ward, Dir: filepath.Join(dir, "ward"), HTTP: addr(), Officers: f.officers, Devices: []identity.DeviceAccount{f.device},
 		Panels: []edge.Panel{{Device: "button-1", Protocol: panel.Button, Port: filepath.Join(dir, "no-adapter")}}}
 	for i := range f.cores {
 		f.cores[i].Peers = peers

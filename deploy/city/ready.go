@@ -11,7 +11,7 @@ import (
 	"net/http/cookiejar"
 	"time"
 
-	"wardline/edge"
+	"wardline/sync/identity"
 )
 
 // askEvery is how often a part that is not ready yet is asked again.
@@ -53,7 +53,7 @@ func (c *City) ready(ctx context.Context) error {
 }
 
 // answers says why a part is not ready yet.
-func answers(ctx context.Context, client *http.Client, url string, o edge.Officer, panels int) error {
+func answers(ctx context.Context, client *http.Client, url string, o identity.OfficerAccount, panels int) error {
 	if err := ask(ctx, client, "GET", url+"/readyz", nil, nil); err != nil { // at the core: a leader answers
 		return err
 	}

@@ -3,7 +3,6 @@ package cli
 
 import (
 	"context"
-	"flag"
 	"fmt"
 	"io"
 	"log/slog"
@@ -45,37 +44,15 @@ func Edge(ctx context.Context, args []string) error {
 }
 
 func readConfig(name string, args []string, into configs.Validator) error {
-	f := flag.NewFlagSet(name, flag.ContinueOnError)
-	path := f.String("config", "", "configuration file")
-	if err := f.Parse(args); err != nil {
+	f := flags(name, "wardline "+name+" --config FILE\nBegin with: wardline config sample --role "+name+" > FILE")
+	path := f.String("config", "", "the configuration `file`")
+	if err := parse(f, args, false); err != nil {
 		return err
 	}
 	if *path == "" {
-		return fmt.Errorf("wardline %s: --config FILE is needed", name)
+		return fmt.Errorf("%s: --config FILE is needed; wardline config sample --role %s prints one to begin with", name, name)
 	}
 	return configs.Read(*path, into)
-}
-
-// Config checks a configuration file: wardline config check --role core|edge --config FILE.
-func Config(_ context.Context, args []string) error {
-	if len(args) == 0 || args[0] != "check" {
-		return fmt.Errorf("wardline config check --role core|edge --config FILE")
-	}
-	f := flag.NewFlagSet("config check", flag.ContinueOnError)
-	path := f.String("config", "", "configuration file")
-	role := f.String("role", "edge", "core or edge")
-	if err := f.Parse(args[1:]); err != nil {
-		return err
-	}
-	var into configs.Validator = &edge.Config{}
-	if *role == "core" {
-		into = &core.Config{}
-	}
-	if err := configs.Read(*path, into); err != nil {
-		return err
-	}
-	fmt.Printf("%s: good\n", *path)
-	return nil
 }
 
 // cutFlag is --cut or --cut=MODE.
@@ -94,23 +71,29 @@ func (c *cutFlag) Set(v string) error {
 	return nil
 }
 
+const cityUsage = `wardline city --data DIR [flags]
+    runs three core nodes and a ward station, each a process; ctrl-C ends them, and the same
+    directory continues later. What to open and how to report is printed once it stands.
+wardline city --data DIR --cut[=MODE] | --heal | --stop NAME | --start NAME
+    commands the city that runs on DIR`
+
 // City runs a whole city to try, or commands a running one.
 func City(ctx context.Context, args []string) error {
-	f := flag.NewFlagSet("city", flag.ContinueOnError)
+	f := flags("city", cityUsage)
 	o := city.Options{Out: os.Stderr}
-	f.StringVar(&o.Dir, "data", "", "directory of the city")
-	f.StringVar(&o.Command, "command", "127.0.0.1:8800", "address of the command centre")
-	f.StringVar(&o.Station, "station", "127.0.0.1:8801", "address of the ward station")
-	f.StringVar(&o.MQTT, "mqtt", "127.0.0.1:1883", "address of the ward station for MQTT")
-	f.IntVar(&o.Devices, "devices", 4, "number of app devices")
-	f.BoolVar(&o.NoRestart, "no-restart", false, "leave a dead process dead")
-	f.String("limits", "", "off: no rate limits")
+	f.StringVar(&o.Dir, "data", "", "keep the city in this `directory`")
+	f.StringVar(&o.Command, "command", "127.0.0.1:8800", "`address` of the command centre; port 0 takes any, one that is taken is replaced")
+	f.StringVar(&o.Station, "station", "127.0.0.1:8801", "`address` of the ward station")
+	f.StringVar(&o.MQTT, "mqtt", "127.0.0.1:1883", "`address` of the ward station for MQTT")
+	f.IntVar(&o.Devices, "devices", 4, "`number` of app devices that may report")
+	f.BoolVar(&o.NoRestart, "no-restart", false, "leave a dead process dead; without it, it starts again after a second")
+	f.String("limits", "", "`off`: no rate limits, of which there are none so far")
 	var cut cutFlag
-	f.Var(&cut, "cut", "cut the line: refuse, blackhole, up, down")
-	heal := f.Bool("heal", false, "heal the line")
-	stop := f.String("stop", "", "stop a process of the city")
-	start := f.String("start", "", "start it again")
-	if err := f.Parse(args); err != nil {
+	f.Var(&cut, "cut", "cut the line of a running city, as --cut or --cut=`mode`: refuse, blackhole, up, down")
+	heal := f.Bool("heal", false, "heal the line of a running city")
+	stop := f.String("stop", "", "stop a process of a running city by its `name`, such as core-1 or ward-26704")
+	start := f.String("start", "", "start it again by its `name`")
+	if err := parse(f, args, false); err != nil {
 		return err
 	}
 	switch {

@@ -5,7 +5,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"flag"
 	"fmt"
 	"io"
 	"net/http"
@@ -19,8 +18,12 @@ import (
 // wardline wards import --data DIR FILE… for a city to try, or
 // wardline wards import --url URL --user USER --password-file FILE FILE….
 func Wards(ctx context.Context, args []string) error {
+	if wantsHelp(args) {
+		_, err := signIn(ctx, "wards import", args)
+		return err
+	}
 	if len(args) == 0 || args[0] != "import" {
-		return errors.New("wardline wards import [--data DIR | --url URL --user USER --password-file FILE] FILE…")
+		return errors.New("wards: say what to do: wardline wards import FILE…; wardline wards --help lists the flags")
 	}
 	return importFiles(ctx, "wards import", "/api/v1/wards", args[1:])
 }
@@ -29,6 +32,9 @@ func Wards(ctx context.Context, args []string) error {
 // are imported: raise their version, change them, and import them.
 func Rules(ctx context.Context, args []string) error {
 	switch {
+	case wantsHelp(args):
+		_, err := signIn(ctx, "rules import|show", args)
+		return err
 	case len(args) > 0 && args[0] == "import":
 		return importFiles(ctx, "rules import", "/api/v1/rules", args[1:])
 	case len(args) > 0 && args[0] == "show":
@@ -42,7 +48,7 @@ func Rules(ctx context.Context, args []string) error {
 		}
 		return printJSON(out)
 	}
-	return errors.New("wardline rules import|show [--data DIR | --url URL --user USER --password-file FILE] [FILE…]")
+	return errors.New("rules: say what to do: wardline rules import FILE… or wardline rules show; wardline rules --help lists the flags")
 }
 
 func importFiles(ctx context.Context, name, path string, args []string) error {
@@ -87,12 +93,12 @@ type client struct {
 }
 
 func signIn(ctx context.Context, name string, args []string) (*client, error) {
-	f := flag.NewFlagSet(name, flag.ContinueOnError)
-	data := f.String("data", "", "directory of a city to try")
-	url := f.String("url", "", "address of the core")
-	user := f.String("user", "", "an administrator")
-	file := f.String("password-file", "", "file with the administrator's password")
-	if err := f.Parse(args); err != nil {
+	f := flags(name, "wardline "+name+" [--data DIR | --url URL --user USER --password-file FILE] [FILE…]")
+	data := f.String("data", "", "`directory` of a city to try; its city.json says the rest")
+	url := f.String("url", "", "`address` of the core, such as http://127.0.0.1:8800")
+	user := f.String("user", "", "an administrator's `name`")
+	file := f.String("password-file", "", "`file` with the administrator's password")
+	if err := parse(f, args, true); err != nil {
 		return nil, err
 	}
 	if *data == "" && (*url == "" || *user == "" || *file == "") {

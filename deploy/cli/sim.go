@@ -19,7 +19,6 @@ In a city to try:   wardline sim app --data DIR [--rate 10] [--count 100] [--via
 Elsewhere:          wardline sim app --mqtt HOST:PORT --device ID --password-file FILE --ward CODE
                     wardline sim app --url URL --device ID --password-file FILE --ward CODE
                     wardline sim panel --port PATH --device ID
-Flags:
 `
 
 // Sim plays devices that are not there: wardline sim app|kiosk|panel|button.
@@ -42,11 +41,7 @@ func simOptions(args []string) (crowd.Options, error) {
 	}
 	o := crowd.Default(kind)
 	o.Out = os.Stdout
-	f := flag.NewFlagSet("sim", flag.ContinueOnError)
-	f.Usage = func() {
-		fmt.Fprint(f.Output(), simUsage)
-		f.PrintDefaults()
-	}
+	f := flags("sim", simUsage)
 	f.StringVar(&o.Data, "data", "", "directory of a city to try; its city.json says the rest")
 	f.StringVar(&o.Via, "via", "", "mqtt or http; without it mqtt where its address is known")
 	f.StringVar(&o.MQTT, "mqtt", "", "host:port of the MQTT server")
@@ -65,7 +60,7 @@ func simOptions(args []string) (crowd.Options, error) {
 	f.DurationVar(&o.Settle, "settle", o.Settle, "how long to wait at the end for acknowledgements and city receipts")
 	f.StringVar(&o.IDs, "ids", "", "add the ids of acknowledged reports to this file, one a line, synced")
 	f.BoolVar(&o.Show, "show", false, "panel, button: print every sending with its answer")
-	if err := f.Parse(args); err != nil {
+	if err := parse(f, args, true); err != nil {
 		return o, err
 	}
 	if f.NArg() > 0 {

@@ -3,13 +3,13 @@ package bridge
 import (
 	"crypto/tls"
 	"crypto/x509"
-	"errors"
 	"fmt"
 	"net"
 	"net/url"
 	"os"
 	"strings"
 
+	"wardline/configs"
 	"wardline/sync/record"
 )
 
@@ -67,17 +67,14 @@ var schemes = map[string]struct {
 
 // Validate names every field that is wrong; it never repeats a secret.
 func (c *Config) Validate() error {
-	var errs []error
-	bad := func(format string, a ...any) { errs = append(errs, fmt.Errorf(format, a...)) }
+	var f configs.Faults
 	if c.Name == "" || len(c.Name) > maxName || strings.Trim(c.Name, "abcdefghijklmnopqrstuvwxyz0123456789-_") != "" {
-		bad("name is %q; give the bridge a name of 1 to %d lower-case letters, digits, - and _", c.Name, maxName)
+		f.Add("name", fmt.Sprintf("give the bridge a name of 1 to %d lower-case letters, digits, - and _", maxName), "is %q", c.Name)
 	}
 	a, err := c.address()
-	if err != nil {
-		errs = append(errs, err)
-	}
+	f.Under("", err)
 	if a.user != "" && c.Username != "" {
-		bad("username is set and url names a user; leave one of them out")
+		f.Add("username", "leave one of them out", "is set and url names a user")
 	}
 	secrets := 0
 	for _, s := range []string{a.password, c.Password, c.PasswordFile} {
@@ -86,54 +83,56 @@ func (c *Config) Validate() error {
 		}
 	}
 	if secrets > 1 {
-		bad("password is given %d times (url, password, password_file); keep one, best password_file", secrets)
+		f.Add("password", "keep one, best password_file", "is given %d times (url, password, password_file)", secrets)
 	}
 	if secrets > 0 && err == nil && a.user == "" && c.Username == "" {
-		bad("username is empty; MQTT 3.1.1 has no password without a user (section 3.1.2.9)")
+		f.Add("username", "name the broker's user: MQTT 3.1.1 has no password without one (section 3.1.2.9)", "is missing")
 	}
 	if len(c.ClientID) > maxClientID || !plain(c.ClientID) {
-		bad("client_id is %q; at most %d characters, none of them a control character", c.ClientID, maxClientID)
+		f.Add("client_id", fmt.Sprintf("at most %d characters, none of them a control character", maxClientID), "is %q", c.ClientID)
 	}
 	if len(c.Filters) > maxFilters {
-		bad("filters has %d entries, at most %d", len(c.Filters), maxFilters)
+		f.Add("filters", fmt.Sprintf("at most %d", maxFilters), "has %d entries", len(c.Filters))
 	}
 	seen := map[string]bool{}
-	for i, f := range c.Filters {
-		if err := checkFilter(f); err != nil {
-			bad("filters[%d] is %q: %w", i, f, err)
+	for i, x := range c.Filters {
+		at := fmt.Sprintf("filters[%d]", i)
+		if do := checkFilter(x); do != "" {
+			f.Add(at, do, "%q is no filter that brings reports", x)
 		}
-		if seen[f] {
-			bad("filters[%d] is %q, which stands there already", i, f)
+		if seen[x] {
+			f.Add(at, "take one out", "is %q, which stands there already", x)
 		}
-		seen[f] = true
+		seen[x] = true
 	}
 	if c.CAFile != "" && err == nil && !a.tls {
-		bad("ca_file is set, but url is without TLS; write ssl:// or wss://, or leave ca_file out")
+		f.Add("ca_file", "write ssl:// or wss://, or leave ca_file out", "is set, but url is without TLS")
 	}
-	return errors.Join(errs...)
+	return f.Err()
 }
 
-// checkFilter holds MQTT 3.1.1 section 4.7.1. A shared subscription or one of the
-// broker's own topics ($…) would take reports away or bring none.
-func checkFilter(f string) error {
+// checkFilter holds MQTT 3.1.1 section 4.7.1 and says what to do; nothing for a good
+// filter. A shared subscription or one of the broker's own topics ($…) would take
+// reports away or bring none.
+func checkFilter(f string) (do string) {
 	switch {
 	case f == "":
-		return errors.New("it is empty; leave filters out to take " + DefaultFilter)
+		return "leave filters out to take " + DefaultFilter
 	case len(f) > maxFilter || !plain(f):
-		return fmt.Errorf("at most %d bytes of UTF-8 without control characters", maxFilter)
+		return fmt.Sprintf("at most %d bytes of UTF-8 without control characters", maxFilter)
 	case f[0] == '$':
-		return errors.New("filters that begin with $ bring no reports")
+		return "filters that begin with $ bring no reports"
 	}
 	levels := strings.Split(f, "/")
 	for i, l := range levels {
 		if strings.ContainsAny(l, "+#") && len(l) > 1 {
-			return errors.New("+ and # stand alone between slashes")
+			return "+ and # stand alone between slashes"
 		}
 		if l == "#" && i != len(levels)-1 {
-			return errors.New("# stands last")
+			return "# stands last"
 		}
 	}
-	return nil
+	return ""
 }
 
 // address is a broker's URL taken apart.
@@ -149,18 +148,18 @@ func (c *Config) address() (address, error) {
 	u, err := url.Parse(c.URL)
 	if err != nil {
 		// Not wrapped: what url.Parse says repeats the text, and a password may be in it.
-		return address{}, errors.New("url cannot be read; write it as tcp://host:1883, and the password into password_file")
+		return address{}, &configs.Fault{Field: "url", Wrong: "cannot be read", Do: "write it as tcp://host:1883, and the password into password_file"}
 	}
 	s, ok := schemes[u.Scheme]
 	if !ok {
-		return address{}, fmt.Errorf("url has the scheme %q; use tcp, ssl, ws or wss, for example tcp://10.0.0.5:1883", u.Scheme)
+		return address{}, &configs.Fault{Field: "url", Wrong: "has no scheme that is known here", Do: "use tcp, ssl, ws or wss, for example tcp://10.0.0.5:1883"}
 	}
 	if u.Hostname() == "" || u.RawQuery != "" || u.Fragment != "" {
-		return address{}, errors.New("url needs a host and nothing behind it, for example tcp://10.0.0.5:1883")
+		return address{}, &configs.Fault{Field: "url", Wrong: "needs a host and nothing behind it", Do: "write for example tcp://10.0.0.5:1883"}
 	}
 	ws := u.Scheme == "ws" || u.Scheme == "wss"
 	if !ws && strings.Trim(u.Path, "/") != "" {
-		return address{}, errors.New("url has a path, which only ws:// and wss:// may have")
+		return address{}, &configs.Fault{Field: "url", Wrong: "has a path", Do: "only ws:// and wss:// may have one"}
 	}
 	a := address{scheme: u.Scheme, path: u.EscapedPath(), tls: s.tls, user: u.User.Username()}
 	a.password, _ = u.User.Password()

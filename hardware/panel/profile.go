@@ -88,58 +88,63 @@ func Default(p Protocol) (Profile, error) {
 		// A button need not ping; where it does, the site sets the interval.
 		pr.Supervision = 0
 	default:
-		return Profile{}, &ProfileError{Field: "protocol", Detail: fmt.Sprintf("%q is unknown; use %q or %q", p, SurGard, Button)}
+		return Profile{}, &ProfileError{Field: "protocol", Detail: fmt.Sprintf("%q is unknown", p), Hint: fmt.Sprintf("use %q or %q", SurGard, Button)}
 	}
 	return pr, nil
 }
 
 // ProfileError names the field of a profile that is wrong and says what to do.
 type ProfileError struct {
-	Field, Detail string
+	Field, Detail, Hint string
 }
 
-func (e *ProfileError) Error() string { return "panel profile: " + e.Field + ": " + e.Detail }
+func (e *ProfileError) Error() string {
+	return "panel profile: " + e.Field + ": " + e.Detail + " (" + e.Hint + ")"
+}
+
+// Fault names the field, what is wrong with it and what to do.
+func (e *ProfileError) Fault() (field, wrong, do string) { return e.Field, e.Detail, e.Hint }
 
 // Validate checks the fields and the relations between them.
 func (p Profile) Validate() error {
-	bad := func(field, format string, args ...any) error {
-		return &ProfileError{Field: field, Detail: fmt.Sprintf(format, args...)}
+	bad := func(field, hint, format string, args ...any) error {
+		return &ProfileError{Field: field, Detail: fmt.Sprintf(format, args...), Hint: hint}
 	}
 	if _, err := Default(p.Protocol); err != nil {
 		return err
 	}
 	switch {
 	case !slices.Contains(bauds, p.Baud):
-		return bad("baud", "%d is no usual speed; use one of %v", p.Baud, bauds)
+		return bad("baud", fmt.Sprintf("use one of %v", bauds), "%d is no usual speed", p.Baud)
 	case p.Size != 7 && p.Size != 8:
-		return bad("size", "%d data bits; use 7 or 8", p.Size)
+		return bad("size", "use 7 or 8", "%d data bits", p.Size)
 	case p.StopBits != 1 && p.StopBits != 2:
-		return bad("stop_bits", "%d; use 1 or 2", p.StopBits)
+		return bad("stop_bits", "use 1 or 2", "is %d", p.StopBits)
 	case p.Parity != ParityNone && p.Parity != ParityEven && p.Parity != ParityOdd:
-		return bad("parity", "%q; use %q, %q or %q", p.Parity, ParityNone, ParityEven, ParityOdd)
+		return bad("parity", fmt.Sprintf("use %q, %q or %q", ParityNone, ParityEven, ParityOdd), "is %q", p.Parity)
 	case p.Protocol == SurGard && p.HeaderWidth != 3 && p.HeaderWidth != 5:
-		return bad("header_width", "%d; use 3 (RRL) or 5 (RRLLL), as the receiver is set", p.HeaderWidth)
+		return bad("header_width", "use 3, RRL, or 5, RRLLL, as the receiver is set", "is %d", p.HeaderWidth)
 	case p.Protocol != SurGard && p.HeaderWidth != 0:
-		return bad("header_width", "%d, but protocol %q has no header; leave it out", p.HeaderWidth, p.Protocol)
+		return bad("header_width", "leave it out", "is %d, but protocol %q has no header", p.HeaderWidth, p.Protocol)
 	case p.Terminator != DC4 && p.Terminator != '\r' && p.Terminator != '\n':
-		return bad("terminator", "0x%02x; use 0x14 (DC4), 0x0d (CR) or 0x0a (LF)", p.Terminator)
+		return bad("terminator", "use 0x14, DC4, 0x0d, CR, or 0x0a, LF", "is 0x%02x", p.Terminator)
 	case p.AppendedClock && p.Protocol != SurGard:
-		return bad("appended_clock", "set, but protocol %q has none; leave it out", p.Protocol)
+		return bad("appended_clock", "leave it out", "is set, but protocol %q has none", p.Protocol)
 	case p.Retries < 0 || p.Retries > 100:
-		return bad("retries", "%d; use 0 to 100", p.Retries)
+		return bad("retries", "use 0 to 100", "is %d", p.Retries)
 	case p.Timeout < 500*time.Millisecond || p.Timeout > time.Minute:
-		return bad("timeout", "%v; use 500ms to 1m", p.Timeout)
+		return bad("timeout", "use 500ms to 1m", "is %v", p.Timeout)
 	case p.ResendWindow < 0 || p.ResendWindow > MaxResendWindow:
-		return bad("resend_window", "%v; use at most %v", p.ResendWindow, MaxResendWindow)
+		return bad("resend_window", fmt.Sprintf("use at most %v", MaxResendWindow), "is %v", p.ResendWindow)
 	case p.ResendWindow < time.Duration(p.Retries)*p.Timeout:
-		return bad("resend_window", "%v is shorter than retries %d x timeout %v = %v: the last resends would be new reports; make it at least that",
+		return bad("resend_window", "make it at least that", "%v is shorter than retries %d x timeout %v = %v: the last resends would be new reports",
 			p.ResendWindow, p.Retries, p.Timeout, time.Duration(p.Retries)*p.Timeout)
 	case p.Gap < 50*time.Millisecond:
-		return bad("gap", "%v; use at least 50ms, a slow sender pauses between characters", p.Gap)
+		return bad("gap", "use at least 50ms: a slow sender pauses between characters", "is %v", p.Gap)
 	case p.Gap >= p.Timeout:
-		return bad("gap", "%v is not shorter than timeout %v: a resend would be glued to the torn frame; make it at most half of it", p.Gap, p.Timeout)
+		return bad("gap", "make it at most half of it", "%v is not shorter than timeout %v: a resend would be glued to the torn frame", p.Gap, p.Timeout)
 	case p.Supervision < 0 || p.Supervision > 0 && p.Supervision < time.Second:
-		return bad("supervision", "%v; use 0 (not supervised) or at least 1s", p.Supervision)
+		return bad("supervision", "use 0, not supervised, or at least 1s", "is %v", p.Supervision)
 	}
 	return nil
 }

@@ -73,27 +73,10 @@ func NewDirectory() *Directory {
 	return &Directory{officers: map[string]officerRow{}, devices: map[string]deviceRow{}}
 }
 
-func checkSecret(who, secret string) error {
-	if len(secret) < MinSecret {
-		return fmt.Errorf("%s: password of %d characters; use a random one of at least %d", who, len(secret), MinSecret)
-	}
-	return nil
-}
-
 // AddOfficer adds an account, or replaces it.
 func (d *Directory) AddOfficer(o Officer, password string) error {
-	if o.User == "" || o.Unit == "" {
-		return fmt.Errorf("officer %q: user and unit are needed", o.User)
-	}
-	known := false
-	for _, r := range Roles {
-		known = known || r == o.Role
-	}
-	if !known {
-		return fmt.Errorf("officer %q: role %q is not one of %v", o.User, o.Role, Roles)
-	}
-	if err := checkSecret("officer "+o.User, password); err != nil {
-		return err
+	if err := (OfficerAccount{User: o.User, Password: password, Role: o.Role, Unit: o.Unit}).Validate(); err != nil {
+		return fmt.Errorf("officer %q: %w", o.User, err)
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -104,25 +87,10 @@ func (d *Directory) AddOfficer(o Officer, password string) error {
 // MaxDeviceID bounds a device's id, in bytes: a UUID with a readable prefix fits.
 const MaxDeviceID = 64
 
-func validDeviceID(id string) bool {
-	for _, c := range []byte(id) {
-		if !(c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || c == '-' || c == '_' || c == '.') {
-			return false
-		}
-	}
-	return id != "" && len(id) <= MaxDeviceID
-}
-
 // AddDevice adds a device, or replaces it.
 func (d *Directory) AddDevice(dev Device, password string) error {
-	if !validDeviceID(dev.ID) {
-		return fmt.Errorf("device %q: an id is 1 to %d letters, digits, '-', '_' and '.'; it stands in topics and logs", dev.ID, MaxDeviceID)
-	}
-	if !dev.Ward.Valid() {
-		return fmt.Errorf("device %q: ward is %q; it must be five digits, for example 26704", dev.ID, dev.Ward)
-	}
-	if err := checkSecret("device "+dev.ID, password); err != nil {
-		return err
+	if err := (DeviceAccount{ID: dev.ID, Password: password, Ward: dev.Ward, Kind: dev.Kind}).Validate(); err != nil {
+		return fmt.Errorf("device %q: %w", dev.ID, err)
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
