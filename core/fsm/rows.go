@@ -23,6 +23,7 @@ const (
 	rowOutbox   = 'd' // ward, seq -> outbox row
 	rowDeadline = 'l' // time, incident, step -> nothing
 	rowNext     = 'n' // origin, incarnation, lane -> seq at which another incarnation went on, that incarnation
+	rowLives    = 'h' // origin -> its latest lives
 	rowActive   = 'a' // version -> index of the rules that were activated
 	rowStation  = 'w' // ward -> nothing: wards whose station has come, which hear of rules and wards
 	rowKey      = 'k' // key id -> wrapped key; outside chain and digest

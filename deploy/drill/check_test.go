@@ -176,6 +176,32 @@ func (s *sim) check() {
 	if s.t.Failed() && !s.failed {
 		s.fail("see above")
 	}
+	if s.failed {
+		s.lives()
+	}
+}
+
+// lives logs what the city knows of the station's lives: where each chain
+// began, and after what.
+func (s *sim) lives() {
+	for after := uint64(0); ; {
+		rows, err := s.city.machine.After(after, 1000)
+		s.must(err)
+		if len(rows) == 0 {
+			break
+		}
+		for _, r := range rows {
+			after = r.Index
+			l := r.Entry.Link
+			if l.Origin == origin && l.Seq == 1 {
+				s.t.Logf("at %d: life %v %v begins after %v %v %d", r.Index, l.Incarnation, l.Lane, l.Pred.Incarnation, l.Pred.Lane, l.Pred.Seq)
+			}
+			if r.Listed == record.KindAlarm {
+				s.t.Logf("at %d: ALARM %s %s", r.Index, r.Body.Payload.Reason, r.Body.Payload.Data)
+			}
+		}
+	}
+	s.explain()
 }
 
 // chains proves that the city holds every chain whole.

@@ -311,9 +311,25 @@ func (b *batch) chain(lane record.LaneID) *chainRow {
 	c := &chainRow{Inc: b.inc, Lane: lane, Order: b.order}
 	if old, ok := b.l.chains[name]; ok {
 		*c = *old
+	} else {
+		c.HLC = b.before()
 	}
 	b.chains[name] = c
 	return c
+}
+
+// before is the latest clock of the lives before this one. A new chain starts
+// behind it, also when a fork moves older bodies there: the city tells the lives of one
+// disk from those of another by their clocks.
+func (b *batch) before() (last record.HLC) {
+	for _, list := range []map[chainName]*chainRow{b.l.chains, b.chains} {
+		for name, c := range list {
+			if name.inc != b.inc {
+				last = max(last, c.HLC)
+			}
+		}
+	}
+	return last
 }
 
 func newIncarnation() record.Incarnation {

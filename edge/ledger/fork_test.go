@@ -60,6 +60,26 @@ func TestLedger_ForkMoveInterrupted_IsFinishedByTheNextRun(t *testing.T) {
 	}
 }
 
+// The bodies that a fork moves are older than what the life before wrote in
+// other lanes; the city tells one disk's lives from another's by their clocks.
+func TestLedger_Fork_TheNewLifeStandsBehindTheOneBefore(t *testing.T) {
+	l := mustOpen(t, t.TempDir())
+	mustSubmit(t, l.Ledger, record.Urgent, reportID(1))
+	moved := mustSubmit(t, l.Ledger, record.Urgent, reportID(2))
+	last := mustSubmit(t, l.Ledger, record.Routine, reportID(3))
+	if err := l.Reincarnate(moved.Link.Chain(), moved.Link.Seq); err != nil {
+		t.Fatal(err)
+	}
+	s, ok, err := l.Once(reportID(2))
+	if err != nil || !ok || s.Incarnation == moved.Link.Incarnation {
+		t.Fatalf("%+v %v %v", s, ok, err)
+	}
+	list, _, err := l.Read(record.ChainID{Origin: origin, Incarnation: s.Incarnation, Lane: s.Lane}, s.Seq, 1, 1<<20)
+	if err != nil || len(list) != 1 || list[0].Link.HLC <= last.Link.HLC {
+		t.Fatalf("the life before ends at %d, the new one begins with %+v (%v)", last.Link.HLC, list, err)
+	}
+}
+
 // What the downlink brings back before the first append does not hide that the
 // disk had been rolled back.
 func TestLedger_RolledBackDisk_NamesWhatItHadAtTheStart(t *testing.T) {
