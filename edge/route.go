@@ -26,6 +26,7 @@ const routeBack = 2000
 const (
 	aloneGroup = 128
 	alonePace  = 25 * time.Millisecond
+	aloneRetry = 500 * time.Millisecond
 )
 
 // routeAlone routes reports while the city is away: who leads and who is told
@@ -49,17 +50,20 @@ func (s *Station) routeAlone(ctx context.Context) error {
 			}
 			group = append(group, r)
 		}
-		if len(group) > 0 {
-			// Without room the reports themselves are safe; the city routes them.
-			if err := s.route(group); err != nil && !errors.Is(err, ledger.ErrNoSpace) && !errors.Is(err, ledger.ErrBusy) {
-				return err
-			}
-		}
-		if len(rows) > 0 {
-			pos = rows[len(rows)-1].Position
-		}
 		pause := make(<-chan time.Time)
-		if len(rows) > 0 {
+		err = nil
+		if len(group) > 0 {
+			err = s.route(group)
+		}
+		switch {
+		case errors.Is(err, ledger.ErrNoSpace), errors.Is(err, ledger.ErrBusy):
+			// The reports themselves are safe; without a lead and deadlines they
+			// stay only until there is room.
+			pause, changed = time.After(aloneRetry), nil
+		case err != nil:
+			return err
+		case len(rows) > 0:
+			pos = rows[len(rows)-1].Position
 			pause, changed = time.After(alonePace), nil
 		}
 		select {
