@@ -236,7 +236,7 @@ func (b backend) Malformed(_ context.Context, limit int) ([]api.Malformed, error
 		if err := json.Unmarshal(raw, &m); err != nil {
 			return nil, err
 		}
-		out = append(out, api.Malformed{Raw: m.Raw, Bytes: m.Bytes, SHA256: m.SHA256, Device: m.Device, Via: m.Via, At: api.Time(m.At), Field: m.Field, Type: m.Type, Detail: m.Detail})
+		out = append(out, api.Malformed{Raw: append([]byte{}, m.Raw...), Bytes: m.Bytes, SHA256: m.SHA256, Device: m.Device, Via: m.Via, At: api.Time(m.At), Field: m.Field, Type: m.Type, Detail: m.Detail})
 	}
 	return out, err
 }

@@ -34,7 +34,7 @@ func (d devices) HandleReport(p broker.Publish, answer func(broker.Answer)) {
 			answer(broker.Accepted())
 		case errors.As(err, &bad):
 			d.s.receipts.refused(p.Device, bad, p.Payload)
-			answer(broker.Malformed(bad.Field + ": " + bad.Detail))
+			answer(broker.Malformed(bad.Where() + ": " + bad.Detail))
 		default:
 			answer(broker.Later())
 		}

@@ -44,7 +44,7 @@ func (p Problem) String() string {
 	case ProblemOversize:
 		return "payload too large"
 	case ProblemTopic:
-		return "topic: not a topic of this device; publish reports to wardline/v1/{ward}/{device}/report"
+		return "not a topic of this device; publish reports to wardline/v1/{ward}/{device}/report"
 	}
 	return ""
 }

@@ -17,7 +17,7 @@ func (d *Door) Refuse(src Source, raw []byte, p *report.Problem, done func(Answe
 	d.counts.Malformed.Add(1)
 	sum := sha256.Sum256(raw)
 	m := Malformed{Raw: raw[:min(len(raw), maxRaw)], Bytes: len(raw), SHA256: hex.EncodeToString(sum[:]), Device: src.Device, Via: src.Via, At: d.wall().UnixMilli(),
-		Field: p.Field, Type: string(p.Type), Detail: p.Detail}
+		Field: p.Where(), Type: string(p.Type), Detail: p.Detail}
 	d.ledger.Quarantine(m, func(err error) {
 		if err != nil {
 			done(Answer{}, err)

@@ -267,6 +267,20 @@ func TestProblem_Details_FollowTheType(t *testing.T) {
 	}
 }
 
+// TestProblem_OfTheWholePayload_NamesThePayload: a sender finds something in the
+// field whatever was wrong.
+func TestProblem_OfTheWholePayload_NamesThePayload(t *testing.T) {
+	for _, raw := range []string{``, `{x`, `[]`, "\xff\xfe{", `{"text":"` + strings.Repeat("x", MaxPayload) + `"}`} {
+		_, _, p := Parse([]byte(raw))
+		if p == nil || p.Where() != Whole || p.Details().Field != Whole {
+			t.Errorf("%.10q: %+v", raw, p)
+		}
+	}
+	if p := (&Problem{Type: Missing, Field: "id"}); p.Details().Field != "id" {
+		t.Error(p.Details())
+	}
+}
+
 func BenchmarkParse(b *testing.B) {
 	raw := []byte(strings.Replace(good, "tầng 3", strings.Repeat("x", max(0, 512-len(good)+len("tầng 3"))), 1))
 	b.Run(fmt.Sprintf("bytes=%d", len(raw)), func(b *testing.B) {

@@ -62,7 +62,7 @@ var ProblemTypes = []ProblemType{NotJSON, WrongType, Missing, InvalidID, Unknown
 type Problem struct {
 	Type ProblemType
 	// Field is the path of the field at fault, as location.lat or
-	// media[2].sha256; empty when the payload as a whole is.
+	// media[2].sha256; empty when the payload as a whole is (Where).
 	Field string
 	// Detail is an English sentence that says what to do.
 	Detail string
@@ -88,6 +88,18 @@ func (p *Problem) Status() int {
 	return http.StatusBadRequest
 }
 
+// Whole stands for the field where the payload as a whole is at fault: it is
+// not JSON, too large, not UTF-8. No report has a field of this name.
+const Whole = "payload"
+
+// Where is the field at fault, or Whole: what a sender and a desk are told.
+func (p *Problem) Where() string {
+	if p.Field == "" {
+		return Whole
+	}
+	return p.Field
+}
+
 // URI is the type as a relative reference, /problems/wrong-type (RFC 9457,
 // section 3.1.1).
 func (p *Problem) URI() string {
@@ -107,7 +119,7 @@ type Details struct {
 
 // Details is the problem as it stands in answers.
 func (p *Problem) Details() Details {
-	d := Details{Type: p.URI(), Title: titles[p.Type], Status: p.Status(), Detail: p.Detail, Field: p.Field}
+	d := Details{Type: p.URI(), Title: titles[p.Type], Status: p.Status(), Detail: p.Detail, Field: p.Where()}
 	if !p.ID.Zero() {
 		d.ID = p.ID.String()
 	}
