@@ -6,6 +6,8 @@ import (
 	"testing"
 	"time"
 
+	"wardline/hardware/panel"
+	"wardline/hardware/panel/contactid"
 	"wardline/sync/record"
 	"wardline/sync/report"
 	"wardline/sync/routing"
@@ -47,6 +49,39 @@ func TestDoor_WhatCanNeverBeKept_IsRefusedForGood(t *testing.T) {
 		}
 		if !c.good && !errors.Is(got, ErrLater) {
 			t.Errorf("%v: answered %v, which is not 'later'", c.err, got)
+		}
+	}
+}
+
+// taking is a ledger that takes what is decided.
+type taking struct {
+	full
+	drafts []Draft
+}
+
+func (l *taking) Note([]byte) []byte { return nil }
+func (l *taking) Decide(_ record.LaneID, f func(View) ([]Draft, error), done func([]Kept, error)) {
+	d, err := f(l)
+	l.drafts = append(l.drafts, d...)
+	done(make([]Kept, len(d)), err)
+}
+
+func TestDoor_AlarmOfAShortAccount_IsFlagged(t *testing.T) {
+	for account, want := range map[string]record.Flags{"45": record.FlagShortAccount, "1245": 0} {
+		l := &taking{}
+		d := New(Config{Origin: "ward-26704", Ledger: l, Rules: routing.DefaultRules, Wall: time.Now, Online: func() bool { return true }, Log: slog.New(slog.DiscardHandler)})
+		e, err := contactid.Record(account + "E13001003")
+		if err != nil {
+			t.Fatal(err)
+		}
+		d.Panel(Source{Device: "panel-1", Ward: "26704", Kind: "panel", Via: "serial"}, PanelFrame{Frame: panel.Frame{Events: []panel.Event{e}}, Window: time.Minute},
+			func(err error) {
+				if err != nil {
+					t.Error(err)
+				}
+			})
+		if len(l.drafts) != 1 || l.drafts[0].Body.Payload.Flags != want {
+			t.Errorf("%s: %+v", account, l.drafts)
 		}
 	}
 }

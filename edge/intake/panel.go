@@ -132,7 +132,11 @@ func (d *Door) alarm(src Source, f PanelFrame, m panel.Meaning, now time.Time) D
 	if m.Silent {
 		p.Flags |= record.FlagSilent
 	}
-	for _, fl := range slices.Concat(f.Flags, m.Flags) {
+	flags := slices.Concat(f.Flags, m.Flags)
+	for _, e := range f.Events {
+		flags = append(flags, e.Flags...)
+	}
+	for _, fl := range flags {
 		switch fl {
 		case panel.FlagUnknownCode, panel.FlagUnlistedCode:
 			p.Flags |= record.FlagUnknownCode
