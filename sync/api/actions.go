@@ -5,6 +5,7 @@ import (
 	"errors"
 	"math"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -87,6 +88,9 @@ func (s *Server) postAction(w http.ResponseWriter, r *http.Request, o identity.O
 	before := record.Fold(id, bodiesOf(stored))
 	if len(stored) == 0 || !o.Sees(before) {
 		return Problem(404, "not-found", "id", "no incident %s is known here", id)
+	}
+	if err := s.known(&in, &body, before); err != nil {
+		return err
 	}
 	body.ID = record.DerivedID("action", id[:], action[:])
 	var key *SealedKey
@@ -177,9 +181,6 @@ func (a *actionJSON) body(incident record.ID, o identity.Officer) (record.Body, 
 			return b, nil, Problem(400, "too-large", f.name, "at most %d characters", f.max)
 		}
 	}
-	if a.ToUnit != "" && !validUnit(a.ToUnit) {
-		return b, nil, Problem(400, "unknown-unit", "to_unit", "a unit is ward/ and five digits, a department's code such as PC07, or command")
-	}
 	if err := a.fields(p); err != nil {
 		return b, nil, err
 	}
@@ -201,12 +202,32 @@ func (a *actionJSON) body(incident record.ID, o identity.Officer) (record.Body, 
 	return b, plain, err
 }
 
-func validUnit(u record.UnitID) bool {
+// known says what is wrong with whom an action names. A unit or an officer that
+// does not exist would have the incident for ever: nobody could accept or release it.
+func (s *Server) known(a *actionJSON, b *record.Body, in *record.Incident) error {
+	if u := a.ToUnit; u != "" && !s.unitExists(u, in) {
+		return Problem(400, "unknown-unit", "to_unit", "no such unit; ward/ and five digits, command, or a department's code as in /api/v1/units")
+	}
+	if b.Kind != record.KindHandover || a.ToOfficer == "" {
+		return nil
+	}
+	if to, ok := s.Directory.OfficerByUser(a.ToOfficer); !ok || to.Unit != b.UnitOf() || !to.May(identity.ActOnIncident) {
+		return Problem(400, "unknown-officer", "to_officer", "no officer of %s who may act has this name", b.UnitOf())
+	}
+	return nil
+}
+
+// unitExists: a ward by the form of its name, any other by the list, by having
+// officers, or by having been told by the rules.
+func (s *Server) unitExists(u record.UnitID, in *record.Incident) bool {
 	if strings.HasPrefix(string(u), "ward/") {
 		_, ok := u.Ward()
 		return ok
 	}
-	return u == record.Command || len(u) >= 3
+	if _, told := in.Unit(u); told {
+		return true
+	}
+	return slices.ContainsFunc(AllUnits(), func(x Unit) bool { return x.ID == u }) || s.Directory.HasUnit(u)
 }
 
 func (a *actionJSON) fields(p *record.Payload) error {

@@ -70,7 +70,7 @@ type Quarantined interface {
 // Malformed is input that was refused for good.
 type Malformed struct {
 	Raw    []byte `json:"raw"`
-	Bytes  int    `json:"bytes"` // as sent
+	Bytes  int    `json:"bytes"`          // as sent
 	SHA256 string `json:"payload_sha256"` // of all that came; Raw may be cut
 	Device string `json:"device"`
 	Via    string `json:"via"`

@@ -266,6 +266,7 @@ func (s *Server) detail(r *http.Request, in *record.Incident, stored []Stored) (
 }
 
 func (s *Server) timeline(d *detailJSON, in *record.Incident, by map[record.ID]*Stored, redacted map[record.ID]bool) {
+	summaries := map[record.ID]string{} // by the entry that wrote it
 	for _, id := range in.Order {
 		e := by[id]
 		if e == nil {
@@ -280,13 +281,26 @@ func (s *Server) timeline(d *detailJSON, in *record.Incident, by map[record.ID]*
 				l.Sealed = plain
 			}
 		}
-		if in.Summary != nil && *in.Summary == id {
+		if b.Payload.Flags&record.FlagSummary != 0 {
 			var p struct{ Summary string }
 			if json.Unmarshal(l.Sealed, &p) == nil {
-				d.Summary = p.Summary
+				summaries[id] = p.Summary
 			}
 		}
 		d.Timeline = append(d.Timeline, l)
+	}
+	if in.Summary != nil {
+		d.Summary = summaries[*in.Summary]
+	}
+	for i := range d.Conflicts { // the fold knows a summary by its entry: the words are sealed
+		c := &d.Conflicts[i]
+		if c.Field != "summary" {
+			continue
+		}
+		c.Shown.Value = summaries[c.Shown.By.Entry]
+		for j := range c.Others {
+			c.Others[j].Value = summaries[c.Others[j].By.Entry]
+		}
 	}
 }
 

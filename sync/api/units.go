@@ -11,7 +11,7 @@ import (
 // AllUnits lists the command centre, the departments and every ward.
 var AllUnits = sync.OnceValue(func() []Unit {
 	out := []Unit{{record.Command, "Trung tâm Thông tin chỉ huy"},
-		{"PC02", "Cảnh sát hình sự"}, {"PC03", "Cảnh sát kinh tế"}, {"PC04", "Cảnh sát ma túy"},
+		{"PC01", "Văn phòng Cơ quan Cảnh sát điều tra"}, {"PC02", "Cảnh sát hình sự"}, {"PC03", "Cảnh sát kinh tế"}, {"PC04", "Cảnh sát ma túy"},
 		{"PC06", "Quản lý hành chính về trật tự xã hội"}, {"PC07", "Cảnh sát PCCC và cứu nạn, cứu hộ"},
 		{"PC08", "Cảnh sát giao thông"}, {"PK02", "Cảnh sát cơ động"}, {"PA05", "An ninh mạng"}}
 	w := routing.Centres()

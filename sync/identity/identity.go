@@ -134,6 +134,18 @@ func (d *Directory) OfficerByUser(user string) (Officer, bool) {
 	return row.Officer, ok
 }
 
+// HasUnit says whether an officer belongs to the unit.
+func (d *Directory) HasUnit(u record.UnitID) bool {
+	d.mu.RLock()
+	defer d.mu.RUnlock()
+	for _, r := range d.officers {
+		if r.Unit == u {
+			return true
+		}
+	}
+	return false
+}
+
 // NewSecret is a random password of at least 128 bits, in letters and digits
 // alone: it can be pasted behind any command's flag.
 func NewSecret() string { return rand.Text() }

@@ -95,7 +95,7 @@ func (in *Incident) check(b *Body) *Refusal {
 			return refuse("missing", "incidents", "name the incidents to merge with this one")
 		}
 	case KindSplit:
-		return in.checkTarget(p.Target, "merge", func(k Kind) bool { return k == KindMerge })
+		return in.checkTarget(p.Target, "target", func(k Kind) bool { return k == KindMerge })
 	case KindWithdraw:
 		return in.checkTarget(p.Target, "target", withdrawable)
 	case KindRedact:
