@@ -177,7 +177,9 @@ func (b backend) List(ctx context.Context, q view.Query) (view.Page, error) {
 func (b backend) Log() view.Log     { return cityLog{b.n.machine} }
 func (b backend) CityIndex() uint64 { return b.n.machine.CityIndex() }
 
-func (b backend) Line() api.Line { return api.Line{State: "local", City: b.n.c.ID} }
+func (b backend) Line() api.Line {
+	return api.Line{State: "local", Since: api.Time(b.n.begun.UnixMilli()), City: b.n.c.ID}
+}
 
 func (b backend) Stations(context.Context) ([]api.Station, error) {
 	var out []api.Station

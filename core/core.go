@@ -35,6 +35,7 @@ type Node struct {
 	c       Config
 	log     *slog.Logger
 	wall    func() time.Time
+	begun   time.Time
 	space   *cluster.Space
 	machine *fsm.Machine
 	raft    *cluster.Node
@@ -59,7 +60,7 @@ func New(c Config, log *slog.Logger) (n *Node, err error) {
 	if err := c.Validate(); err != nil {
 		return nil, err
 	}
-	n = &Node{c: c, log: log.With("node", c.ID), wall: time.Now}
+	n = &Node{c: c, log: log.With("node", c.ID), wall: time.Now, begun: time.Now()}
 	defer func() {
 		if err != nil {
 			n.closeFiles()
