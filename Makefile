@@ -3,6 +3,8 @@ SHELL := /bin/bash
 GO ?= go
 FUZZTIME ?= 30s
 DATA ?= data
+RUNS ?= 500
+FIRST ?= 1
 export CGO_ENABLED ?= 1
 # deploy/bench is a module of its own, because of the peers that it measures;
 # where they cannot be fetched it is left out, and that is said. -mod=mod lets it follow ours.
@@ -52,8 +54,9 @@ bench: build ## benchmarks of the parts, then figures beside the peers (BENCH="-
 	cd deploy/bench && $(GO) build -mod=mod -o bench . && ./bench -wardline ../../wardline $(BENCH)
 
 .PHONY: drill
-drill: setup ## the long forms of the tests: hundreds of kills, more seeds
+drill: setup ## the long forms: hundreds of kills, simulated seeds, RUNS whole cities (default 500) from seed FIRST on
 	WARDLINE_LONG=1 $(GO) test -count=1 -timeout 60m ./edge/ledger ./core/... ./sync/... ./deploy/city ./deploy/drill
+	WARDLINE_LONG=1 $(GO) test -count=1 -timeout 0 -v ./deploy/drill/whole -runs=$(RUNS) -first=$(FIRST)
 
 .PHONY: generate
 generate: setup ## make generated code anew (needs protoc)

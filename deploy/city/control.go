@@ -10,6 +10,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"strconv"
 	"syscall"
 	"time"
 )
@@ -27,8 +28,10 @@ func (c *City) control(ctx context.Context) error {
 	}
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST /cut", func(w http.ResponseWriter, r *http.Request) { c.cut(w, Cut(r.FormValue("mode"))) })
-	mux.HandleFunc("POST /stop", func(w http.ResponseWriter, r *http.Request) { c.command(w, r.FormValue("name"), true) })
-	mux.HandleFunc("POST /start", func(w http.ResponseWriter, r *http.Request) { c.command(w, r.FormValue("name"), false) })
+	mux.HandleFunc("POST /slow", func(w http.ResponseWriter, r *http.Request) { c.slow(w, r) })
+	mux.HandleFunc("POST /stop", func(w http.ResponseWriter, r *http.Request) { c.command(w, r.FormValue("name"), syscall.SIGTERM) })
+	mux.HandleFunc("POST /kill", func(w http.ResponseWriter, r *http.Request) { c.command(w, r.FormValue("name"), syscall.SIGKILL) })
+	mux.HandleFunc("POST /start", func(w http.ResponseWriter, r *http.Request) { c.command(w, r.FormValue("name"), 0) })
 	srv := &http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second}
 	done := make(chan error, 1)
 	go func() { done <- srv.Serve(l) }()
@@ -55,7 +58,33 @@ func (c *City) cut(w http.ResponseWriter, mode Cut) {
 	c.log.Info("the line was changed", "cut", string(mode))
 }
 
-func (c *City) command(w http.ResponseWriter, name string, stop bool) {
+// slow makes the line bad, or good again when nothing is asked for.
+func (c *City) slow(w http.ResponseWriter, r *http.Request) {
+	var s Slow
+	var errs [3]error
+	if v := r.FormValue("latency"); v != "" {
+		s.Latency, errs[0] = time.ParseDuration(v)
+	}
+	if v := r.FormValue("rate"); v != "" {
+		s.Rate, errs[1] = strconv.Atoi(v)
+	}
+	if v := r.FormValue("loss"); v != "" {
+		s.Loss, errs[2] = strconv.ParseFloat(v, 64)
+	}
+	if err := errors.Join(errs[0], errs[1], errs[2], s.Validate()); err != nil {
+		http.Error(w, err.Error(), 400)
+		return
+	}
+	for _, p := range c.proxies {
+		p.setSlow(s)
+	}
+	c.log.Info("the line was changed", "latency", s.Latency, "rate", s.Rate, "loss", s.Loss)
+}
+
+// command stops a process with a signal and leaves it stopped, or with 0
+// starts it again.
+func (c *City) command(w http.ResponseWriter, name string, sig syscall.Signal) {
+	stop := sig != 0
 	for _, k := range c.kids {
 		if k.name != name {
 			continue
@@ -71,7 +100,7 @@ func (c *City) command(w http.ResponseWriter, name string, stop bool) {
 		if !stop || cmd == nil {
 			return
 		}
-		_ = cmd.Process.Signal(syscall.SIGTERM) // it may have ended by itself
+		_ = cmd.Process.Signal(sig) // it may have ended by itself
 		select {
 		case <-gone:
 		case <-time.After(stopLimit):

@@ -1,7 +1,6 @@
 package city
 
 import (
-	"io"
 	"net"
 	"sync"
 )
@@ -25,6 +24,7 @@ type proxy struct {
 
 	mu    sync.Mutex // guards below
 	mode  Cut
+	bad   Slow
 	conns map[net.Conn]bool
 }
 
@@ -96,20 +96,4 @@ func (p *proxy) serve(c net.Conn) {
 	go func() { p.pass(d, c, CutUp); done <- struct{}{} }()
 	go func() { p.pass(c, d, CutDown); done <- struct{}{} }()
 	<-done
-}
-
-// pass copies one direction; while it is cut the bytes are read and dropped.
-func (p *proxy) pass(to io.Writer, from io.Reader, way Cut) {
-	buf := make([]byte, 32<<10)
-	for {
-		n, err := from.Read(buf)
-		if m := p.now(); m != CutBlackhole && m != way && n > 0 {
-			if _, werr := to.Write(buf[:n]); werr != nil {
-				return
-			}
-		}
-		if err != nil {
-			return
-		}
-	}
 }

@@ -3,11 +3,13 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
 	"net/url"
 	"os"
+	"strings"
 
 	"wardline/configs"
 	"wardline/core"
@@ -74,7 +76,7 @@ func (c *cutFlag) Set(v string) error {
 const cityUsage = `wardline city --data DIR [flags]
     runs three core nodes and a ward station, each a process; ctrl-C ends them, and the same
     directory continues later. What to open and how to report is printed once it stands.
-wardline city --data DIR --cut[=MODE] | --heal | --stop NAME | --start NAME
+wardline city --data DIR --cut[=MODE] | --heal | --stop NAME | --kill NAME | --start NAME | --slow HOW
     commands the city that runs on DIR`
 
 // City runs a whole city to try, or commands a running one.
@@ -93,6 +95,8 @@ func City(ctx context.Context, args []string) error {
 	heal := f.Bool("heal", false, "heal the line of a running city")
 	stop := f.String("stop", "", "stop a process of a running city by its `name`, such as core-1 or ward-26704")
 	start := f.String("start", "", "start it again by its `name`")
+	kill := f.String("kill", "", "end a process of a running city at once, by its `name`; it stays down until --start")
+	slow := f.String("slow", "", "make the line of a running city bad, `how`: any of latency=300ms,rate=20000 (bytes a second),loss=0.05; --heal ends it")
 	if err := parse(f, args, false); err != nil {
 		return err
 	}
@@ -100,11 +104,21 @@ func City(ctx context.Context, args []string) error {
 	case cut.set:
 		return city.Control(o.Dir, "cut", url.Values{"mode": {string(cut.mode)}})
 	case *heal:
-		return city.Control(o.Dir, "cut", url.Values{"mode": {""}})
+		return errors.Join(city.Control(o.Dir, "cut", url.Values{"mode": {""}}), city.Control(o.Dir, "slow", nil))
 	case *stop != "":
 		return city.Control(o.Dir, "stop", url.Values{"name": {*stop}})
 	case *start != "":
 		return city.Control(o.Dir, "start", url.Values{"name": {*start}})
+	}
+	if *kill != "" {
+		return city.Control(o.Dir, "kill", url.Values{"name": {*kill}})
+	}
+	if *slow != "" {
+		how, err := url.ParseQuery(strings.ReplaceAll(*slow, ",", "&"))
+		if err != nil {
+			return fmt.Errorf("city: --slow %s: %w", *slow, err)
+		}
+		return city.Control(o.Dir, "slow", how)
 	}
 	bin, err := os.Executable()
 	if err != nil {
