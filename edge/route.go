@@ -2,6 +2,7 @@ package edge
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
 	"slices"
 	"time"
@@ -16,8 +17,10 @@ import (
 // milliseconds.
 const alonePause = 3 * time.Second
 
-// routeBack is how far back the station looks at its start for reports that
-// it had not routed when it ended.
+// routedKey is the note with the position up to which this station has routed; it
+// is written with the routing itself. Without it, a station of before looks routeBack back.
+var routedKey = []byte("routed-alone")
+
 const routeBack = 2000
 
 // How reports are routed in groups: one decision of the ledger, and so one
@@ -34,6 +37,11 @@ const (
 func (s *Station) routeAlone(ctx context.Context) error {
 	pos := s.ledger.Position()
 	pos -= min(pos, routeBack)
+	if v, err := s.ledger.Note(routedKey); err != nil {
+		return err
+	} else if len(v) == 8 {
+		pos = min(binary.BigEndian.Uint64(v), s.ledger.Position()) // a restored image may be shorter
+	}
 	for {
 		changed := s.ledger.Changed()
 		rows, err := s.ledger.After(pos, aloneGroup)
@@ -103,6 +111,10 @@ func (s *Station) route(group []ledger.Row) error {
 			if !slices.ContainsFunc(bodies, func(b record.Body) bool { return b.Kind == record.KindRouted }) {
 				out = append(out, ledger.Append{Lane: record.Urgent, Body: s.routed(&group[i].Body)})
 			}
+		}
+		if len(out) > 0 {
+			upTo := binary.BigEndian.AppendUint64(nil, group[len(group)-1].Position)
+			out[len(out)-1].Notes = []ledger.Note{{Key: routedKey, Value: upTo}}
 		}
 		return out, nil, nil
 	}, func(_ any, _ []ledger.Result, err error) { done <- err })
