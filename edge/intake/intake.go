@@ -125,7 +125,8 @@ type Door struct {
 	counts Counts
 }
 
-// Counts are what went through the door since the start.
+// Counts are what went through the door since the start; what is kept counts once it
+// is synced.
 type Counts struct{ Reports, Repeats, Malformed, Later, OtherContent, Signals, Tests, Unfit atomic.Int64 }
 
 // Config joins the door to the station.
@@ -190,7 +191,6 @@ func (d *Door) submit(id record.ID, body record.Body, key *door.Key, fp record.H
 	d.ledger.Submit(draft, func(k Kept, err error) {
 		switch {
 		case errors.Is(err, ErrOtherContent) && body.Payload.Flags&record.FlagOtherContent == 0:
-			d.counts.OtherContent.Add(1)
 			other := door.OtherContentID(id, fp)
 			d.log.Warn("an id came again with another content and is kept under its own", "id", id, "kept_as", other, "device", body.Actor.Name)
 			body.Incident, body.Payload.Report = other, other
@@ -199,6 +199,9 @@ func (d *Door) submit(id record.ID, body record.Body, key *door.Key, fp record.H
 			warn = append(warn, door.OtherContent(other))
 			d.submit(other, body, key, fp, warn, func(a Answer, err error) {
 				a.ID = id
+				if err == nil && !a.Repeat {
+					d.counts.OtherContent.Add(1)
+				}
 				done(a, err)
 			})
 			return

@@ -20,8 +20,9 @@ type full struct {
 }
 
 func (f *full) Submit(_ Draft, done func(Kept, error)) { done(Kept{}, f.err) }
-func (f *full) Decide(_ record.LaneID, _ func(View) ([]Draft, error), done func([]Kept, error)) {
-	done(nil, f.err)
+func (f *full) Decide(_ record.LaneID, decide func(View) ([]Draft, error), done func([]Kept, error)) {
+	_, err := decide(noNotes{})
+	done(nil, errors.Join(err, f.err))
 }
 func (f *full) Quarantine(m Malformed, done func(error)) {
 	f.kept = append(f.kept, m)
@@ -29,6 +30,36 @@ func (f *full) Quarantine(m Malformed, done func(error)) {
 }
 func (f *full) Clock() *record.Clock          { return record.NewClock(0, time.Now) }
 func (f *full) ClockState() record.ClockState { return record.ClockSure }
+
+type noNotes struct{}
+
+func (noNotes) Note([]byte) []byte { return nil }
+
+func TestDoor_PanelFrame_CountsOnceItIsKept(t *testing.T) {
+	event := func(code string) panel.Frame {
+		return panel.Frame{Kind: panel.KindEvent, Raw: []byte(code), ResendKey: []byte(code),
+			Events: []panel.Event{{System: panel.SystemContactID, Account: "1234", Qualifier: panel.New, Code: code}}}
+	}
+	for _, failing := range []error{ErrLater, nil} {
+		d := New(Config{Origin: "ward-26704", Ledger: &full{err: failing}, Rules: routing.DefaultRules, Wall: time.Now, Online: func() bool { return true },
+			Log: slog.New(slog.DiscardHandler)})
+		src := Source{Device: "panel-1", Ward: "26704", Kind: "panel", Via: "serial"}
+		for _, f := range []panel.Frame{event("110"), event("602")} {
+			d.Panel(src, PanelFrame{Frame: f, Window: time.Minute}, func(err error) {
+				if !errors.Is(err, failing) {
+					t.Errorf("answered %v", err)
+				}
+			})
+		}
+		want := int64(1)
+		if failing != nil {
+			want = 0
+		}
+		if c := d.Counts(); c.Reports.Load() != want || c.Tests.Load() != want {
+			t.Errorf("with %v: %d alarms and %d tests are counted, of one each", failing, c.Reports.Load(), c.Tests.Load())
+		}
+	}
+}
 
 // TestDoor_WhatCanNeverBeKept_IsRefusedForGood: asked for again, it would fail
 // again, and its sender would send nothing else for ever.

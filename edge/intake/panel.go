@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"wardline/hardware/panel"
@@ -30,22 +31,34 @@ type PanelFrame struct {
 func (d *Door) Panel(src Source, f PanelFrame, done func(error)) {
 	now := d.wall()
 	if f.Kind == panel.KindUnfit {
-		d.counts.Unfit.Add(1)
 		d.ledger.Quarantine(Malformed{Raw: f.Raw, Bytes: len(f.Raw), Device: src.Device, Via: src.Via, At: now.UnixMilli(), Type: "unfit_frame",
-			Detail: "a complete frame that the line's profile does not know; check the profile or the sender"}, done)
+			Detail: "a complete frame that the line's profile does not know; check the profile or the sender"}, counted(&d.counts.Unfit, done))
 		return
 	}
 	key := panelKey("frame/", src.Device, f.RepeatKey(f.Session))
-	d.ledger.Decide(record.Urgent, func(v View) ([]Draft, error) {
+	var was *atomic.Int64 // what the frame was, once it is decided; it counts after the sync
+	d.ledger.Decide(record.Urgent, func(v View) (drafts []Draft, err error) {
 		if id, ok := recentNote(v.Note(key), now, f.Window); ok && len(f.ResendKey) > 0 {
 			if id.Zero() {
+				was = &d.counts.Repeats
 				return nil, nil // a status or a test again: nothing to add
 			}
-			d.counts.Signals.Add(1)
+			was = &d.counts.Signals
 			return []Draft{d.signal(src, f.Events, id, now, 0)}, nil
 		}
-		return d.panelDrafts(src, f, v, key, now)
-	}, func(_ []Kept, err error) { done(err) })
+		drafts, was, err = d.panelDrafts(src, f, v, key, now)
+		return drafts, err
+	}, func(_ []Kept, err error) { counted(was, done)(err) })
+}
+
+// counted is done with the counter moved before it, if what it counts was kept.
+func counted(c *atomic.Int64, done func(error)) func(error) {
+	return func(err error) {
+		if err == nil && c != nil {
+			c.Add(1)
+		}
+		done(err)
+	}
 }
 
 func panelKey(kind, device string, rest []byte) []byte {
@@ -70,22 +83,23 @@ func recentNote(v []byte, now time.Time, window time.Duration) (record.ID, bool)
 // belongs to.
 const attachWindow = 7 * 24 * time.Hour
 
-func (d *Door) panelDrafts(src Source, f PanelFrame, v View, key []byte, now time.Time) ([]Draft, error) {
+// panelDrafts is what a frame adds, and the counter that it moves once it is kept.
+func (d *Door) panelDrafts(src Source, f PanelFrame, v View, key []byte, now time.Time) ([]Draft, *atomic.Int64, error) {
 	m := panel.Combine(f.Events)
 	if len(f.Events) == 0 {
-		return nil, errors.New("intake: a frame without an event")
+		return nil, nil, errors.New("intake: a frame without an event")
 	}
 	first := f.Events[0]
 	alarm := panelKey("alarm/", src.Device, []byte(first.Account+"/"+first.Group+"/"+first.Zone))
 	account := panelKey("account/", src.Device, []byte(first.Account))
+	var count *atomic.Int64
 	remember := func(id record.ID) []Note { return []Note{{key, noteOf(id, now)}} }
 	switch m.Effect {
 	case panel.EffectOpen:
-		d.counts.Reports.Add(1)
 		draft := d.alarm(src, f, m, now)
 		id := draft.Body.Incident
 		draft.Notes = append(remember(id), Note{alarm, noteOf(id, now)}, Note{account, noteOf(id, now)})
-		return []Draft{draft}, nil
+		return []Draft{draft}, &d.counts.Reports, nil
 	case panel.EffectAttach, panel.EffectCancel:
 		id, ok := recentNote(v.Note(alarm), now, attachWindow)
 		if !ok || m.Effect == panel.EffectCancel {
@@ -96,20 +110,19 @@ func (d *Door) panelDrafts(src Source, f PanelFrame, v View, key []byte, now tim
 			if m.Effect == panel.EffectCancel {
 				flags = record.FlagCancelled
 			}
-			d.counts.Signals.Add(1)
 			draft := d.signal(src, f.Events, id, now, flags)
 			draft.Notes = remember(id)
-			return []Draft{draft}, nil
+			return []Draft{draft}, &d.counts.Signals, nil
 		}
 	case panel.EffectTest:
-		d.counts.Tests.Add(1)
+		count = &d.counts.Tests
 	}
 	draft := d.entry(src, record.KindStatus, now)
 	draft.Lane = record.Telemetry
 	draft.Body.Payload.Signal = signalOf(first)
 	draft.Body.Payload.Reason = m.Effect.String()
 	draft.Notes = remember(record.ID{})
-	return []Draft{draft}, nil
+	return []Draft{draft}, count, nil
 }
 
 func (d *Door) entry(src Source, kind record.Kind, now time.Time) Draft {

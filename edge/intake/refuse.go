@@ -14,7 +14,6 @@ const maxRaw = report.MaxPayload
 // MQTT 3.1.1 client would send the same bytes for ever, with a panic stuck
 // behind them. done is called as in [Door.Report].
 func (d *Door) Refuse(src Source, raw []byte, p *report.Problem, done func(Answer, error)) {
-	d.counts.Malformed.Add(1)
 	sum := sha256.Sum256(raw)
 	m := Malformed{Raw: raw[:min(len(raw), maxRaw)], Bytes: len(raw), SHA256: hex.EncodeToString(sum[:]), Device: src.Device, Via: src.Via, At: d.wall().UnixMilli(),
 		Field: p.Where(), Type: string(p.Type), Detail: p.Detail}
@@ -23,6 +22,7 @@ func (d *Door) Refuse(src Source, raw []byte, p *report.Problem, done func(Answe
 			done(Answer{}, err)
 			return
 		}
+		d.counts.Malformed.Add(1)
 		done(Answer{}, p)
 	})
 }

@@ -20,7 +20,7 @@ func New(p panel.Profile) (panel.Decoder, error) {
 	case panel.Button:
 		d, err = button.New(p)
 	default:
-		err = &panel.ProfileError{Field: "protocol", Detail: fmt.Sprintf("%q is unknown; use %q or %q", p.Protocol, panel.SurGard, panel.Button)}
+		err = &panel.ProfileError{Field: "protocol", Detail: fmt.Sprintf("%q is unknown", p.Protocol), Hint: fmt.Sprintf("use %q or %q", panel.SurGard, panel.Button)}
 	}
 	if err != nil {
 		return nil, err
