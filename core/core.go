@@ -16,12 +16,14 @@ import (
 	"time"
 
 	"github.com/dgraph-io/badger/v4"
+	"github.com/prometheus/client_golang/prometheus"
 	"google.golang.org/grpc"
 
 	"wardline/core/cluster"
 	"wardline/core/fsm"
 	"wardline/sync/api"
 	"wardline/sync/downlink"
+	"wardline/sync/figures"
 	"wardline/sync/identity"
 	"wardline/sync/record"
 	"wardline/sync/sealing"
@@ -46,6 +48,7 @@ type Node struct {
 	keys    *sealing.Keyring
 	people  *identity.Directory
 	session [32]byte
+	applies prometheus.Histogram
 
 	http, raftL, syncL net.Listener
 
@@ -60,7 +63,7 @@ func New(c Config, log *slog.Logger) (n *Node, err error) {
 	if err := c.Validate(); err != nil {
 		return nil, err
 	}
-	n = &Node{c: c, log: log.With("node", c.ID), wall: time.Now, begun: time.Now()}
+	n = &Node{c: c, log: log.With("node", c.ID), wall: time.Now, begun: time.Now(), applies: newApplyTimes()}
 	defer func() {
 		if err != nil {
 			n.closeFiles()
@@ -115,7 +118,7 @@ func New(c Config, log *slog.Logger) (n *Node, err error) {
 	}
 	n.line = NewLine(LineDeps{ID: c.ID, Machine: n.machine, View: n.view, Keys: n.keys, Sign: n.sign, Clock: n.clock, Cluster: raftLine{n},
 		Wall: n.wall, Log: n.log})
-	n.raft, err = cluster.New(rc, state{n.machine}, cluster.Deps{Listener: n.raftL, Log: n.log, Space: n.space, Wall: n.wall})
+	n.raft, err = cluster.New(rc, state{n.machine, n.applies}, cluster.Deps{Listener: n.raftL, Log: n.log, Space: n.space, Wall: n.wall})
 	return n, err
 }
 
@@ -312,14 +315,19 @@ func (n *Node) waitFor(ctx context.Context, index uint64) error {
 }
 
 // state gives the machine to the cluster.
-type state struct{ m *fsm.Machine }
+type state struct {
+	m    *fsm.Machine
+	took prometheus.Observer // how long a batch takes
+}
 
 func (s state) ApplyBatch(entries []cluster.LogEntry) ([][][]byte, error) {
 	in := make([]fsm.LogEntry, len(entries))
 	for i, e := range entries {
 		in[i] = fsm.LogEntry{Index: e.Index, Term: e.Term, Items: e.Items}
 	}
+	began := time.Now()
 	out, err := s.m.ApplyBatch(in)
+	figures.Observe(s.took, time.Since(began))
 	if errors.Is(err, fsm.ErrHole) {
 		err = fmt.Errorf("%w (%w)", cluster.ErrRejoin, err)
 	}

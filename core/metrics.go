@@ -1,89 +1,110 @@
 package core
 
 import (
-	"net/http"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
-	"github.com/prometheus/client_golang/prometheus/collectors"
-	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"wardline/core/cluster"
+	"wardline/core/fsm"
+	"wardline/sync/figures"
+	"wardline/sync/record"
 )
 
-// figure is one metric that is read when it is asked for; listed in
-// sync/api/metrics.md.
-type figure struct {
-	desc  *prometheus.Desc
-	kind  prometheus.ValueType
-	value func(f *figures) float64
+// maxStationFigures bounds the wards that are labels: the city has 168, and whoever
+// says hello on the line names a ward.
+const maxStationFigures = 500
+
+// scrape is what one request for the metrics reads, once.
+type scrape struct {
+	n        *Node
+	raft     cluster.Stats
+	stations []fsm.StationRow
+	heard    map[record.WardCode]heard
 }
 
-// figures is what one scrape reads, once.
-type figures struct {
-	n    *Node
-	raft cluster.Stats
+// heard is a ward's station as this node's lines know it.
+type heard struct {
+	up   bool
+	last time.Time
 }
 
-func (n *Node) figureList() []figure {
-	one := func(name, help string, kind prometheus.ValueType, v func(*figures) float64) figure {
-		return figure{prometheus.NewDesc("wardline_core_"+name, help, nil, nil), kind, v}
+func (n *Node) scrape() *scrape {
+	s := &scrape{n: n, raft: n.raft.Stats(), heard: map[record.WardCode]heard{}}
+	var err error
+	if s.stations, err = n.machine.Stations(maxStationFigures); err != nil {
+		n.log.Error("metrics: the stations cannot be read", "err", err)
 	}
-	flag := func(b bool) float64 {
-		if b {
-			return 1
+	n.line.lives.each(func(o record.Origin, up bool, last time.Time) {
+		if w, ok := o.Ward(); ok {
+			s.heard[w] = heard{up, last}
 		}
-		return 0
+	})
+	return s
+}
+
+// figureList is what /metrics serves of a node; listed in sync/api/metrics.md.
+func figureList() []figures.Figure[*scrape] {
+	gauge := func(name, help string, read func(*scrape) float64) figures.Figure[*scrape] {
+		return figures.Gauge("wardline_core_"+name, help, read)
 	}
-	g, c := prometheus.GaugeValue, prometheus.CounterValue
-	return []figure{
-		one("leader", "1 at the node that leads.", g, func(f *figures) float64 { return flag(f.n.raft.IsLeader()) }),
-		one("voter", "1 when the node votes.", g, func(f *figures) float64 { return flag(f.raft.Voter) }),
-		one("raft_term", "Raft's term.", g, func(f *figures) float64 { return float64(f.raft.Term) }),
-		one("raft_commit_index", "Raft's commit index.", g, func(f *figures) float64 { return float64(f.raft.Commit) }),
-		one("raft_applied_index", "Last Raft entry that the state has.", g, func(f *figures) float64 { return float64(f.raft.Applied) }),
-		one("raft_log_bytes", "Size of the log, bytes.", g, func(f *figures) float64 { return float64(f.raft.LogBytes) }),
-		one("queued_urgent", "Urgent items that wait for a Raft entry.", g, func(f *figures) float64 { return float64(f.raft.QueuedUrgent) }),
-		one("queued_routine", "Routine items that wait for a Raft entry.", g, func(f *figures) float64 { return float64(f.raft.QueuedRoutine) }),
-		one("leader_silence_seconds", "Since a follower heard of its leader.", g, func(f *figures) float64 { return f.raft.SinceLeader.Seconds() }),
-		one("free_bytes", "Free space on the node's disk.", g, func(f *figures) float64 { return float64(f.n.space.Free()) }),
-		one("space_low", "1 below the reserve of free space.", g, func(f *figures) float64 { return flag(f.raft.Low) }),
-		one("city_index", "Committed entries of the city.", c, func(f *figures) float64 { return float64(f.n.machine.CityIndex()) }),
-		one("city_time_seconds", "The city's time, since the Unix epoch.", g, func(f *figures) float64 { return float64(f.n.machine.CityTime()) / 1000 }),
-		one("transactions_total", "Transactions of the state since the start.", c, func(f *figures) float64 { return float64(f.n.machine.Progress()) }),
-		one("list_lag", "Committed entries that the lists do not show yet.", g, func(f *figures) float64 {
-			at, index := f.n.view.Position(), f.n.machine.CityIndex()
+	counter := func(name, help string, read func(*scrape) float64) figures.Figure[*scrape] {
+		return figures.Counter("wardline_core_"+name, help, read)
+	}
+	return []figures.Figure[*scrape]{
+		gauge("leader", "1 at the node that leads.", func(s *scrape) float64 { return figures.Flag(s.n.raft.IsLeader()) }),
+		gauge("voter", "1 when the node votes.", func(s *scrape) float64 { return figures.Flag(s.raft.Voter) }),
+		gauge("raft_term", "Raft's term.", func(s *scrape) float64 { return float64(s.raft.Term) }),
+		gauge("raft_commit_index", "Raft's commit index.", func(s *scrape) float64 { return float64(s.raft.Commit) }),
+		gauge("raft_applied_index", "Last Raft entry that the state has.", func(s *scrape) float64 { return float64(s.raft.Applied) }),
+		gauge("raft_log_bytes", "Size of the log, bytes.", func(s *scrape) float64 { return float64(s.raft.LogBytes) }),
+		gauge("queued_urgent", "Urgent items that wait for a Raft entry.", func(s *scrape) float64 { return float64(s.raft.QueuedUrgent) }),
+		gauge("queued_routine", "Routine items that wait for a Raft entry.", func(s *scrape) float64 { return float64(s.raft.QueuedRoutine) }),
+		figures.Counters("wardline_core_proposals_total", "What was proposed at this node, whichever led, by lane and outcome; unknown ones are proposed again.",
+			func(s *scrape, emit figures.Emit) {
+				s.n.raft.EachOutcome(func(l cluster.Lane, o cluster.Outcome, n uint64) { emit(float64(n), l.String(), o.String()) })
+			}, "lane", "outcome"),
+		gauge("leader_silence_seconds", "Since a follower heard of its leader.", func(s *scrape) float64 { return s.raft.SinceLeader.Seconds() }),
+		gauge("free_bytes", "Free space on the node's disk.", func(s *scrape) float64 { return float64(s.n.space.Free()) }),
+		gauge("space_low", "1 below the reserve of free space.", func(s *scrape) float64 { return figures.Flag(s.raft.Low) }),
+		counter("city_index", "Committed entries of the city.", func(s *scrape) float64 { return float64(s.n.machine.CityIndex()) }),
+		gauge("city_time_seconds", "The city's time, since the Unix epoch.", func(s *scrape) float64 { return float64(s.n.machine.CityTime()) / 1000 }),
+		counter("transactions_total", "Transactions of the state since the start.", func(s *scrape) float64 { return float64(s.n.machine.Progress()) }),
+		counter("missed_deadlines_total", "Missed deadlines that were committed since the start.", func(s *scrape) float64 { return float64(s.n.machine.Missed()) }),
+		gauge("list_lag", "Committed entries that the lists do not show yet.", func(s *scrape) float64 {
+			at, index := s.n.view.Position(), s.n.machine.CityIndex()
 			return float64(index - min(at, index))
 		}),
+		figures.Gauges("wardline_core_station_up", "1 while the ward's station is on the line to this node; the sum over the nodes says whether it is on the line at all.", (*scrape).up, "ward"),
+		figures.Gauges("wardline_core_station_silence_seconds", "Since this node heard of the ward's station; nothing for one that it never heard.", (*scrape).silence, "ward"),
+		figures.Gauges("wardline_core_outbox_rows", "Rows for the ward's station that it has not taken.", func(s *scrape, emit figures.Emit) {
+			for _, st := range s.stations {
+				emit(float64(st.Waiting), string(st.Ward))
+			}
+		}, "ward"),
 	}
 }
 
-// collector gives the list to a registry.
-type collector struct {
-	n    *Node
-	list []figure
-}
-
-var _ prometheus.Collector = collector{}
-
-// Describe implements prometheus.Collector.
-func (c collector) Describe(ch chan<- *prometheus.Desc) {
-	for _, f := range c.list {
-		ch <- f.desc
+func (s *scrape) up(emit figures.Emit) {
+	for _, st := range s.stations {
+		emit(figures.Flag(s.heard[st.Ward].up), string(st.Ward))
 	}
 }
 
-// Collect implements prometheus.Collector.
-func (c collector) Collect(ch chan<- prometheus.Metric) {
-	f := &figures{n: c.n, raft: c.n.raft.Stats()}
-	for _, x := range c.list {
-		ch <- prometheus.MustNewConstMetric(x.desc, x.kind, x.value(f))
+func (s *scrape) silence(emit figures.Emit) {
+	for _, st := range s.stations {
+		if h, ok := s.heard[st.Ward]; ok {
+			emit(max(time.Since(h.last).Seconds(), 0), string(st.Ward))
+		}
 	}
 }
 
-// metrics is the node's own registry, nothing global: figures of the node, the
-// process and the Go runtime. No label names a person, and none grows without a bound.
-func (n *Node) metrics() http.Handler {
-	r := prometheus.NewRegistry()
-	r.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), collector{n, n.figureList()})
-	return promhttp.HandlerFor(r, promhttp.HandlerOpts{})
+// newApplyTimes is how long the state takes to apply what Raft hands it.
+func newApplyTimes() prometheus.Histogram {
+	return figures.Times("wardline_core_apply_seconds", "Applying a batch of Raft entries to the state, the sync included.")
+}
+
+// metrics is the node's own registry. No label names a person, and none grows without a bound.
+func (n *Node) metrics() *prometheus.Registry {
+	return figures.Registry(n.scrape, figureList(), n.applies)
 }

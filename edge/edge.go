@@ -14,7 +14,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus/promhttp"
 	"google.golang.org/grpc"
 
 	"wardline/edge/bridge"
@@ -53,6 +52,7 @@ type Station struct {
 	receipts *receipts
 	presence *presence
 	bridges  []*bridge.Bridge
+	times    *syncTimes
 
 	mu     sync.Mutex // guards alarms
 	alarms []string
@@ -66,13 +66,13 @@ func New(c Config, log *slog.Logger) (s *Station, err error) {
 	if err := c.Validate(); err != nil {
 		return nil, err
 	}
-	s = &Station{c: c, wall: time.Now, origin: record.StationOrigin(c.Ward)}
+	s = &Station{c: c, wall: time.Now, origin: record.StationOrigin(c.Ward), times: newSyncTimes()}
 	s.log = log.With("station", s.origin)
 	if s.people, err = c.directory(); err != nil {
 		return nil, err
 	}
 	o := ledger.Default(c.Dir, s.origin)
-	o.Wall, o.Log = s.wall, s.log
+	o.Wall, o.Log, o.Observe = s.wall, s.log, s.times.observe
 	if c.ReserveMB > 0 {
 		o.Reserve = c.ReserveMB << 20
 	}
@@ -190,7 +190,7 @@ func (s *Station) Run(ctx context.Context) error {
 		}()
 	}
 	srv := api.New(api.Config{Backend: backend{s}, Directory: s.people, Sessions: identity.NewSessions(s.wall, s.session, s.people), Now: s.wall,
-		Metrics: promhttp.Handler(), Log: s.log, Title: "Công an " + wardName(s.c.Ward)})
+		Metrics: s.metrics(), Log: s.log, Title: "Công an " + wardName(s.c.Ward)})
 	start(&bg, "ledger", func() error { return s.ledger.Run(back) })
 	start(&fg, "uplink", func() error { return s.up.Run(front) })
 	start(&fg, "downlink", func() error { return s.down.Run(front) })

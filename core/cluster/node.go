@@ -41,7 +41,8 @@ type Node struct {
 	snaps *snapStore
 
 	raft      atomic.Pointer[raft.Raft]
-	readyTerm atomic.Uint64 // the term in which this node, leading, has committed
+	outcomes  [2][outcomes]atomic.Uint64 // by lane
+	readyTerm atomic.Uint64              // the term in which this node, leading, has committed
 	low       atomic.Bool
 	started   atomic.Bool
 	ready     chan struct{}

@@ -267,6 +267,7 @@ func (n *Node) Propose(ctx context.Context, lane Lane, item []byte) ([]byte, err
 		result, err = n.askers.ask(ctx, addr, askPropose, append([]byte{byte(lane)}, item...))
 		return err
 	})
+	n.outcomes[lane][outcomeOf(err)].Add(1)
 	return result, err
 }
 

@@ -25,6 +25,7 @@ type batch struct {
 	size    weight // of the rows set so far
 	unit    weight // of those since a command, or a part of one, began
 	reload  bool   // rules or wards changed
+	late    uint64 // deadlines missed in this transaction
 }
 
 // weight is what rows cost in a transaction.
@@ -153,6 +154,7 @@ func (b *batch) commit() error {
 	}
 	b.m.txn = txn
 	b.m.commits.Add(1)
+	b.m.late.Add(b.late)
 	me := b.meta
 	moved := me.index != b.m.meta.Load().index
 	b.m.meta.Store(&me)

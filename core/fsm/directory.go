@@ -73,6 +73,42 @@ func (m *Machine) StationKnown(w record.WardCode) (known bool, err error) {
 	return known, err
 }
 
+// Missed is how many missed deadlines were committed here since the start.
+func (m *Machine) Missed() uint64 { return m.late.Load() }
+
+// StationRow is a ward that has a station, with the rows of its outbox that the
+// station has not taken.
+type StationRow struct {
+	Ward    record.WardCode
+	Waiting uint64
+}
+
+// Stations are the wards with a station in the order of their codes, at most limit.
+func (m *Machine) Stations(limit int) (list []StationRow, err error) {
+	err = m.view(func(tx *badger.Txn) error {
+		return scan(tx, []byte{rowStation}, nil, false, func(k, _ []byte) error {
+			if len(list) >= limit {
+				return errStop
+			}
+			r := StationRow{Ward: record.WardCode(k[1:])}
+			v, err := get(tx, chainKey(rowChain, outboxChain(r.Ward)))
+			if err != nil {
+				return err
+			}
+			if v != nil {
+				c, err := decodeChain(v)
+				if err != nil {
+					return err
+				}
+				r.Waiting = uint64(c.seq - c.acked)
+			}
+			list = append(list, r)
+			return nil
+		})
+	})
+	return list, err
+}
+
 // Active calls f with every entry that a station needs to route alone as the
 // city does: the rules that were activated, the parts of the wards in effect and
 // the entry that activated them, in this order.

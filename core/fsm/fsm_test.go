@@ -281,14 +281,40 @@ func TestMachine_MissedDeadline_IsSaidOnce(t *testing.T) {
 		do(t, m, Tick(now+2000*i))
 	}
 	rows, _ := m.After(0, 100)
-	n := 0
+	n, all := 0, uint64(0)
 	for _, r := range rows {
+		if r.Listed == record.KindMissed {
+			all++
+		}
 		if r.Listed == record.KindMissed && r.Body.Payload.Step == "claim" {
 			n++
 		}
 	}
 	if n != 1 {
 		t.Fatalf("claim was called missed %d times", n)
+	}
+	if m.Missed() != all {
+		t.Fatalf("%d missed deadlines are counted, of %d", m.Missed(), all)
+	}
+}
+
+func TestMachine_Stations_AreListedWithWhatWaitsForThem(t *testing.T) {
+	m := open(t)
+	do(t, m, Station("26707"))
+	do(t, m, Station("26704"))
+	do(t, m, Body(encode(t, report(record.CoreOrigin, 1, 1)), nil))
+	list, err := m.Stations(10)
+	if err != nil || len(list) != 2 || list[0].Ward != "26704" || list[1].Ward != "26707" {
+		t.Fatalf("%+v %v", list, err)
+	}
+	for _, st := range list {
+		_, out, err := m.Outbox(st.Ward, 0, 0)
+		if err != nil || st.Waiting != uint64(out.Head-out.Acked) {
+			t.Errorf("%+v, outbox %+v, %v", st, out, err)
+		}
+	}
+	if list, err := m.Stations(1); err != nil || len(list) != 1 {
+		t.Errorf("%+v %v", list, err)
 	}
 }
 

@@ -49,6 +49,7 @@ type Machine struct {
 	meta    atomic.Pointer[meta]
 	changed atomic.Pointer[chan struct{}]
 	commits atomic.Uint64
+	late    atomic.Uint64
 	txn     uint64           // number of the last transaction; used by the applying goroutine alone
 	rules   []*routing.Rules // with wards: used by the applying goroutine alone
 	wards   *routing.Wards

@@ -121,6 +121,7 @@ func (b *batch) miss(d due) error {
 	if _, _, err := b.putCore(&body, 0, record.KindMissed, 0); err != nil {
 		return err
 	}
+	b.late++
 	return b.tell(&body, before, b.meta.index)
 }
 

@@ -65,7 +65,7 @@ func (l *Ledger) each() {
 		l.o.Log.Error("free space of the station's disk is not known", "err", err)
 		return
 	}
-	l.room.Store(int32(l.gate.state))
+	l.seeRoom()
 }
 
 // fail ends the ledger: after a failed sync nobody knows what is on the disk,
@@ -116,10 +116,11 @@ type batch struct {
 
 // commit writes one batch and answers it after the sync.
 func (l *Ledger) commit(reqs []*request) error {
+	began := time.Now()
 	if err := l.gate.look(l.o.Wall()); err != nil {
 		return err
 	}
-	l.room.Store(int32(l.gate.state))
+	l.seeRoom()
 	b := &batch{l: l, tx: l.db.NewTransaction(true), pos: l.position.Load(), chains: map[chainName]*chainRow{},
 		once: map[record.ID]Stored{}, notes: map[string][]byte{}, bodies: map[record.ID][]record.Body{}, inc: l.inc, order: l.order}
 	defer b.tx.Discard()
@@ -154,6 +155,7 @@ func (l *Ledger) commit(reqs []*request) error {
 	l.counts.entries.Add(b.entries)
 	l.counts.batches.Add(1)
 	l.position.Store(b.pos)
+	l.observe(began, reqs)
 	for _, answer := range answers {
 		answer()
 	}
@@ -161,6 +163,19 @@ func (l *Ledger) commit(reqs []*request) error {
 		l.notify()
 	}
 	return nil
+}
+
+// observe tells how long a commit and its requests took.
+func (l *Ledger) observe(began time.Time, reqs []*request) {
+	if l.o.Observe == nil {
+		return
+	}
+	now := time.Now()
+	l.waits = l.waits[:0]
+	for _, r := range reqs {
+		l.waits = append(l.waits, now.Sub(r.came))
+	}
+	l.o.Observe(now.Sub(began), l.waits)
 }
 
 // one puts a request into the transaction and gives what to do after the sync.

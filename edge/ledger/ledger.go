@@ -20,6 +20,7 @@ import (
 	"path/filepath"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/dgraph-io/badger/v4"
 
@@ -39,6 +40,7 @@ type Ledger struct {
 	changed  atomic.Pointer[chan struct{}]
 	counts   struct{ entries, repeats, refused, quarantined, batches atomic.Int64 }
 	room     atomic.Int32
+	free     atomic.Int64
 
 	qmu    sync.Mutex // guards the queues
 	urgent queue
@@ -48,6 +50,7 @@ type Ledger struct {
 
 	quarantine []kept // with quarNext: the committer's own
 	quarNext   uint64
+	waits      []time.Duration // for Observe; the committer's own
 
 	smu      sync.RWMutex // guards what the committer shares with readers
 	chains   map[chainName]*chainRow
@@ -129,7 +132,7 @@ func Open(o Options) (*Ledger, error) {
 	if err := l.gate.look(o.Wall()); err != nil {
 		return nil, errors.Join(err, l.db.Close())
 	}
-	l.room.Store(int32(l.gate.state))
+	l.seeRoom()
 	return l, nil
 }
 
@@ -251,6 +254,12 @@ func (l *Ledger) notify() {
 	close(*l.changed.Swap(&ch))
 }
 
+// seeRoom shows readers what the gate saw.
+func (l *Ledger) seeRoom() {
+	l.room.Store(int32(l.gate.state))
+	l.free.Store(l.gate.free)
+}
+
 // Roomy says whether the ledger takes entries of every lane: the disk has room
 // and less than half of a queue waits.
 func (l *Ledger) Roomy() bool {
@@ -259,20 +268,25 @@ func (l *Ledger) Roomy() bool {
 	return spaceState(l.room.Load()) == roomForAll && !l.closed && len(l.other.rows) < queueEntries/2 && len(l.urgent.rows) < queueEntries/2
 }
 
-// Stats are counters since the start.
+// Stats are figures of this moment, and counters since the start.
 type Stats struct {
 	Entries, Repeats, Refused, Quarantined, Batches int64
+	Queued                                          int   // requests that wait for the committer
+	Free                                            int64 // bytes, at the last look
 	Position                                        uint64
 	Incarnation                                     record.Incarnation
 	Room                                            string
 	Failed                                          error
 }
 
-// Stats are counters since the start.
+// Stats gives the figures.
 func (l *Ledger) Stats() Stats {
+	l.qmu.Lock()
+	queued := len(l.urgent.rows) + len(l.other.rows)
+	l.qmu.Unlock()
 	l.smu.RLock()
 	defer l.smu.RUnlock()
-	return Stats{Entries: l.counts.entries.Load(), Repeats: l.counts.repeats.Load(), Refused: l.counts.refused.Load(),
+	return Stats{Queued: queued, Free: l.free.Load(), Entries: l.counts.entries.Load(), Repeats: l.counts.repeats.Load(), Refused: l.counts.refused.Load(),
 		Quarantined: l.counts.quarantined.Load(), Batches: l.counts.batches.Load(), Position: l.position.Load(),
 		Incarnation: l.inc, Room: spaceState(l.room.Load()).String(), Failed: l.failed}
 }

@@ -50,6 +50,10 @@ type Options struct {
 	Ballast int64
 	// FreeSpace tells the free bytes of a directory's file system; nil asks the system.
 	FreeSpace func(dir string) (int64, error)
+	// Observe, when set, is told after each sync how long the commit took and, for
+	// each of its requests, how long it is since it was handed in. The committer
+	// calls it: it must not block, nor keep the list.
+	Observe func(commit time.Duration, waits []time.Duration)
 }
 
 // Default are the options for a small box.

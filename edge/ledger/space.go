@@ -82,9 +82,12 @@ func (g *gate) look(now time.Time) error {
 	return nil
 }
 
-func (s spaceState) String() string {
-	return [...]string{"all", "urgent_only", "none"}[s]
-}
+var rooms = [...]string{"all", "urgent_only", "none"}
+
+func (s spaceState) String() string { return rooms[s] }
+
+// Rooms are the words that Stats.Room may have.
+func Rooms() []string { return rooms[:] }
 
 func (g *gate) allows(lane record.LaneID) bool {
 	return g.state == roomForAll || (g.state == roomForUrgent && lane == record.Urgent)

@@ -2,6 +2,7 @@ package ledger
 
 import (
 	"fmt"
+	"time"
 
 	"wardline/sync/record"
 )
@@ -52,6 +53,7 @@ type request struct {
 	a      Append
 	raw    []byte
 	size   int
+	came   time.Time
 	done   func(Result, error)
 	decide func(View) ([]Append, any, error)
 	after  func(any, []Result, error)
@@ -112,6 +114,7 @@ func (l *Ledger) Decide(lane record.LaneID, f func(View) ([]Append, any, error),
 }
 
 func (l *Ledger) enqueue(r *request) error {
+	r.came = time.Now()
 	l.qmu.Lock()
 	if l.closed {
 		l.qmu.Unlock()

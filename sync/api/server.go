@@ -15,6 +15,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+
 	"wardline/sync/identity"
 	"wardline/sync/record"
 )
@@ -39,8 +41,9 @@ type Config struct {
 	Directory *identity.Directory
 	Sessions  *identity.Sessions
 	Now       func() time.Time
-	Metrics   http.Handler
-	Log       *slog.Logger
+	// Metrics is what /metrics serves, with the interface's own figures; nil: nothing.
+	Metrics *prometheus.Registry
+	Log     *slog.Logger
 	// Title stands on the plain page.
 	Title string
 }
@@ -48,16 +51,17 @@ type Config struct {
 // Server answers requests.
 type Server struct {
 	Config
-	mux  *http.ServeMux
-	on   []string      // the patterns that are answered
-	live chan struct{} // one token per open stream
-	ctx  context.Context
-	stop context.CancelFunc
+	mux      *http.ServeMux
+	on       []string      // the patterns that are answered
+	live     chan struct{} // one token per open stream
+	requests *prometheus.CounterVec
+	ctx      context.Context
+	stop     context.CancelFunc
 }
 
 // New makes the interface; Serve starts it.
 func New(c Config) *Server {
-	s := &Server{Config: c, mux: http.NewServeMux(), live: make(chan struct{}, maxLive)}
+	s := &Server{Config: c, mux: http.NewServeMux(), live: make(chan struct{}, maxLive), requests: newRequests()}
 	s.ctx, s.stop = context.WithCancel(context.Background())
 	s.routes()
 	return s
@@ -100,8 +104,9 @@ func (s *Server) routes() {
 	on("GET /page.js", s.pageScript)
 	on("GET /page.css", s.pageStyle)
 	if s.Metrics != nil {
+		metrics := s.serveMetrics(s.Metrics)
 		on("GET /metrics", func(w http.ResponseWriter, r *http.Request) error {
-			s.Metrics.ServeHTTP(w, r)
+			metrics.ServeHTTP(w, r)
 			return nil
 		})
 	}
@@ -134,7 +139,7 @@ func (s *Server) Handler() http.Handler {
 	csrf.SetDenyHandler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		s.fail(w, r, Problem(403, "cross-origin", "", "another site sent this request"))
 	}))
-	inner := csrf.Handler(s.mux)
+	inner := s.count(csrf.Handler(s.mux))
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		h := w.Header()
 		h.Set("X-Content-Type-Options", "nosniff")
