@@ -24,7 +24,7 @@ func (s *sim) heal() {
 	}
 	for _, st := range s.fleet {
 		st.lost.Store(0)
-		st.light(-1, false)
+		st.disarm()
 		if st.ended.Load() {
 			st.kill()
 		}

@@ -156,6 +156,9 @@ func (s *sim) twin() {
 	if !st.up() {
 		return
 	}
+	if s.r.IntN(2) == 0 {
+		st.snare(opFork, s.r.IntN(2) == 0)
+	}
 	inc := st.ledger.Stats().Incarnation
 	held, err := s.city.machine.Heads(origin)
 	s.must(err)
@@ -164,7 +167,6 @@ func (s *sim) twin() {
 			continue
 		}
 		s.note("a twin in memory forks %v %v at %d", inc, h.Lane, h.Seq+1)
-		s.forked = true
 		prev := h
 		for range 1 + s.r.IntN(3) {
 			id := s.newReport(h.Lane, true)
@@ -181,6 +183,7 @@ func (s *sim) twin() {
 				s.note("the twin came too late: %s", r.Status)
 				break
 			}
+			s.forked = true
 			prev = e.Head()
 			s.mu.Lock()
 			s.reports[id].acked, s.reports[id].at = true, "twin"

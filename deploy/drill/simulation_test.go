@@ -22,6 +22,7 @@ import (
 var (
 	oneSeed = flag.Uint64("seed", 0, "run this seed of TestSimulation alone")
 	seeds   = flag.Int("seeds", 0, "how many seeds TestSimulation runs (default 300; 10,000 with WARDLINE_LONG)")
+	first   = flag.Uint64("from", 1, "the first of them")
 )
 
 // shortRun bounds the short form on a slow or loaded machine.
@@ -61,13 +62,14 @@ func TestSimulation(t *testing.T) {
 		})
 	}
 	began, ran := time.Now(), 0
-	for seed := uint64(1); seed <= uint64(n) && (*seeds > 0 || long() || time.Since(began) < shortRun); seed++ {
+	for seed := *first; seed < *first+uint64(n) && (*seeds > 0 || long() || time.Since(began) < shortRun); seed++ {
 		next <- seed
 		ran++
 	}
 	close(next)
 	wg.Wait()
 	t.Logf("%d seeds in %v", ran, time.Since(began).Round(time.Second))
+	coverage.check(t, ran)
 }
 
 // sim is one seed's city.
@@ -81,6 +83,7 @@ type sim struct {
 	city  *simCity
 	r     *rand.Rand // of the schedule
 	fleet []*station
+	saw   sights
 
 	rolledBack, cloned, forked bool
 
@@ -166,6 +169,7 @@ func simulate(t *testing.T, seed uint64) {
 		s.faults()
 		s.heal()
 		s.check()
+		coverage.add(s)
 		cancel()
 		for _, st := range s.fleet {
 			st.kill()
@@ -203,14 +207,23 @@ func (s *sim) faults() {
 				s.rollBack(img)
 			case 2:
 				s.clone(img)
-			case 3:
-				s.twin()
 			}
+		}
+		if step >= due && calamity == 3 && !s.forked {
+			s.twin()
 		}
 		for _, st := range s.fleet {
 			s.supervise(st)
 		}
 	}
+}
+
+// snare lets a process die in the next operation of one kind, so that each kind
+// is met and not only the frequent ones.
+func (s *sim) snare(st *station) {
+	what, after := ops(s.r.IntN(int(opKinds))), s.r.IntN(2) == 0
+	s.note("%s will die in its next %v, after it: %v", st.name, what, after)
+	st.snare(what, after)
 }
 
 // supervise starts a process again that has died, as systemd would.
@@ -255,6 +268,8 @@ func (s *sim) pick() {
 			s.note("%s is killed", st.name)
 			st.kill()
 		}
+	case k < 80:
+		s.snare(st)
 	case k < 86:
 		n, after := 1+s.r.IntN(12), s.r.IntN(2) == 0
 		s.note("%s will die in %d operations, after it: %v", st.name, n, after)

@@ -35,7 +35,8 @@ type station struct {
 
 	mu      sync.RWMutex // held for reading during an operation; guards dead
 	dead    bool
-	fuse    atomic.Int64 // operations until the process dies; negative: never
+	fuse    atomic.Int64         // operations until the process dies; negative: never
+	snares  [opKinds]atomic.Bool // the next of its kind is the last
 	after   bool
 	ended   atomic.Bool // the fuse has burnt down: no operation any more
 	blown   chan struct{}
@@ -82,7 +83,7 @@ func (st *station) start() {
 	ctx, cancel := context.WithCancel(context.Background())
 	st.cancel = cancel
 	st.blown = make(chan struct{}, 1)
-	st.fuse.Store(-1)
+	st.disarm()
 	st.ended.Store(false)
 	logCtx, stopLog := context.WithCancel(context.Background())
 	st.stopLog = stopLog
@@ -133,15 +134,17 @@ func (st *station) kill() {
 
 // op runs one operation of the store; the fuse may kill the process before it,
 // or after it and before its answer.
-func (st *station) op(f func() error) error {
+func (st *station) op(what ops, f func() error) error {
 	st.mu.RLock()
 	defer st.mu.RUnlock()
 	if st.dead || st.ended.Load() {
 		return errKilled
 	}
-	if st.fuse.Load() < 0 || st.fuse.Add(-1) > 0 {
+	st.s.saw.done[what].Add(1)
+	if !st.snares[what].Load() && (st.fuse.Load() < 0 || st.fuse.Add(-1) > 0) {
 		return f()
 	}
+	st.s.saw.killed[what].Add(1)
 	st.ended.Store(true)
 	if st.after {
 		_ = f() // done, and nobody hears of it
@@ -156,6 +159,22 @@ func (st *station) light(ops int, after bool) {
 	defer st.mu.Unlock()
 	st.after = after
 	st.fuse.Store(int64(ops))
+}
+
+// snare lets the process die in its next operation of a kind.
+func (st *station) snare(what ops, after bool) {
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	st.after = after
+	st.snares[what].Store(true)
+}
+
+// disarm takes fuse and snares away.
+func (st *station) disarm() {
+	st.fuse.Store(-1)
+	for i := range st.snares {
+		st.snares[i].Store(false)
+	}
 }
 
 func (st *station) blow() {
@@ -196,7 +215,7 @@ type store struct {
 }
 
 func (x store) Read(c record.ChainID, from record.Seq, maxCount, maxBytes int, w *record.Wrapper) (list []record.Entry, keys []record.WrappedKey, err error) {
-	err = x.st.op(func() error {
+	err = x.st.op(opRead, func() error {
 		list, keys, err = x.Store.Read(c, from, maxCount, maxBytes, w)
 		return err
 	})
@@ -214,12 +233,22 @@ func (x store) SaveReceipt(r record.Receipt) error {
 	if len(rows) != 1 || rows[0].Entry.Hash() != r.Hash {
 		s.fail("a receipt for %v %d, which the city does not hold so", r.Chain, r.Seq)
 	}
-	return x.st.op(func() error { return x.Store.SaveReceipt(r) })
+	list, _, err := x.st.ledger.Read(r.Chain, r.Seq, 1, 1<<20)
+	if err != nil || len(list) != 1 || list[0].Hash() != r.Hash {
+		s.fail("%s: a receipt for %v %d, which its disk does not hold so: %v", x.st.name, r.Chain, r.Seq, err)
+	}
+	return x.st.op(opReceipt, func() error { return x.Store.SaveReceipt(r) })
 }
 
 func (x store) Reincarnate(c record.ChainID, from record.Seq) error {
 	x.st.s.note("%s: fork of %v at %d", x.st.name, c.Incarnation, from)
-	return x.st.op(func() error { return x.Store.Reincarnate(c, from) })
+	return x.st.op(opFork, func() error { return x.Store.Reincarnate(c, from) })
+}
+
+// Ahead is counted.
+func (x store) Ahead(c record.ChainID, have, city record.Seq) {
+	x.st.s.saw.ahead.Store(true)
+	x.Store.Ahead(c, have, city)
 }
 
 func (x store) Refused(c record.ChainID, from record.Seq, detail string) {
@@ -233,7 +262,7 @@ type sink struct {
 }
 
 func (x sink) Cursor() (c downlink.Cursor, err error) {
-	err = x.st.op(func() error {
+	err = x.st.op(opCursor, func() error {
 		c, err = x.Sink.Cursor()
 		return err
 	})
@@ -242,13 +271,14 @@ func (x sink) Cursor() (c downlink.Cursor, err error) {
 
 // Apply also checks that rows come once, in order.
 func (x sink) Apply(p downlink.Part, w *record.Wrapper) error {
-	return x.st.op(func() error {
+	return x.st.op(opApply, func() error {
 		if at := x.st.at(); p.Cursor != nil && !p.Resync && p.Cursor.Seq <= at.Seq {
 			x.st.s.fail("%s: the downlink brought row %d again, the disk has %d", x.st.name, p.Cursor.Seq, at.Seq)
 		}
 		if err := x.Sink.Apply(p, w); err != nil {
 			return err
 		}
+		x.st.s.saw.resync.Store(x.st.s.saw.resync.Load() || p.Resync)
 		if p.Cursor != nil {
 			x.st.moved(*p.Cursor)
 		}
