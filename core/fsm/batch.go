@@ -26,6 +26,10 @@ type batch struct {
 	unit    weight // of those since a command, or a part of one, began
 	reload  bool   // rules or wards changed
 	late    uint64 // deadlines missed in this transaction
+	// deadlines are the rows of this transaction: set, or taken. None that is
+	// left stands before dueFrom.
+	deadlines map[string]bool
+	dueFrom   string
 }
 
 // weight is what rows cost in a transaction.
@@ -57,7 +61,7 @@ const (
 func (m *Machine) begin() *batch {
 	return &batch{m: m, tx: m.db.NewTransaction(true), old: m.db.NewTransaction(false), meta: *m.meta.Load(), fresh: map[record.ID][]uint64{},
 		tellers: map[record.ID][]record.WardCode{},
-		chains:  map[record.ChainID]*chainRow{}, reports: map[record.ID]reportRow{}}
+		chains:  map[record.ChainID]*chainRow{}, reports: map[record.ID]reportRow{}, deadlines: map[string]bool{}, dueFrom: m.dueFrom}
 }
 
 func (b *batch) discard() {
@@ -152,7 +156,7 @@ func (b *batch) commit() error {
 	if err := b.tx.Commit(); err != nil {
 		return fmt.Errorf("fsm: commit: %w", err)
 	}
-	b.m.txn = txn
+	b.m.txn, b.m.dueFrom = txn, b.dueFrom
 	b.m.commits.Add(1)
 	b.m.late.Add(b.late)
 	me := b.meta

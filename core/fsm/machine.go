@@ -54,6 +54,7 @@ type Machine struct {
 	rules   []*routing.Rules // with wards: used by the applying goroutine alone
 	wards   *routing.Wards
 	recent  recent
+	dueFrom string                           // no deadline stands before it; as rules
 	active  atomic.Pointer[[]*routing.Rules] // rules, for readers
 }
 
@@ -144,7 +145,7 @@ func (m *Machine) open() error {
 	}
 	var me meta
 	// Nothing in memory outlives the rows that it came from (Install, Reset).
-	m.recent, m.rules, m.wards, m.txn = recent{}, nil, nil, 0
+	m.recent, m.rules, m.wards, m.txn, m.dueFrom = recent{}, nil, nil, 0, string(rowDeadline)
 	err = db.View(func(tx *badger.Txn) error {
 		v, err := get(tx, []byte{rowMeta})
 		if err != nil || v == nil {

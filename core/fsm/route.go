@@ -23,7 +23,7 @@ func (b *batch) opened(body *record.Body) error {
 		return err
 	}
 	for _, x := range d.Deadlines {
-		if err := b.set(deadlineKey(x.At, body.Incident, x.Step), nil); err != nil {
+		if err := b.setDeadline(x.At, body.Incident, x.Step); err != nil {
 			return err
 		}
 	}

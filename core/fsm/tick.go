@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"slices"
+	"strings"
 
 	"wardline/sync/record"
 	"wardline/sync/routing"
@@ -62,26 +63,65 @@ func (b *batch) jump(ms int64) error {
 }
 
 type due struct {
-	key  []byte
+	key  string
 	id   record.ID
 	step string
 	at   int64
 }
 
-// missed writes an entry for each deadline that passed without its step, once.
-func (b *batch) missed() error {
+func decodeDue(key string) (due, error) {
+	if len(key) < 25 {
+		return due{}, errRow
+	}
+	return due{key: key, id: record.ID([]byte(key[9:25])), step: key[25:], at: int64(binary.BigEndian.Uint64([]byte(key[1:9])))}, nil
+}
+
+// setDeadline lets a step of an incident be missed at a time.
+func (b *batch) setDeadline(at int64, id record.ID, step string) error {
+	k := deadlineKey(at, id, step)
+	b.deadlines[string(k)] = true
+	b.dueFrom = min(b.dueFrom, string(k))
+	return b.set(k, nil)
+}
+
+// dueNow are the first deadlines that have passed, at most as many as one tick
+// takes. What is pending is not scanned in the store, which sorts all of it each time;
+// and what the ticks before have taken is not walked over again: the store keeps what
+// was deleted for long, and that is every deadline there ever was.
+func (b *batch) dueNow() ([]due, error) {
 	var list []due
-	err := scan(b.tx, []byte{rowDeadline}, nil, false, func(k, _ []byte) error {
-		if len(k) < 25 {
-			return errRow
+	for k, set := range b.deadlines {
+		d, err := decodeDue(k)
+		if err != nil {
+			return nil, err
 		}
-		at := int64(binary.BigEndian.Uint64(k[1:]))
-		if at > b.meta.time || len(list) >= missedPerTick {
+		if set && d.at <= b.meta.time {
+			list = append(list, d)
+		}
+	}
+	committed := 0
+	err := scan(b.old, []byte{rowDeadline}, []byte(b.dueFrom), false, func(k, _ []byte) error {
+		if _, mine := b.deadlines[string(k)]; mine {
+			return nil // set again or taken since
+		}
+		d, err := decodeDue(string(k))
+		if err != nil {
+			return err
+		}
+		if d.at > b.meta.time || committed >= missedPerTick {
 			return errStop
 		}
-		list = append(list, due{key: append([]byte(nil), k...), id: record.ID(k[9:25]), step: string(k[25:]), at: at})
+		committed++
+		list = append(list, d)
 		return nil
 	})
+	slices.SortFunc(list, func(a, b due) int { return strings.Compare(a.key, b.key) })
+	return list[:min(len(list), missedPerTick)], err
+}
+
+// missed writes an entry for each deadline that passed without its step, once.
+func (b *batch) missed() error {
+	list, err := b.dueNow()
 	if err != nil {
 		return err
 	}
@@ -89,12 +129,17 @@ func (b *batch) missed() error {
 		if b.unit.over(b.m.db, unitPart) {
 			return nil // the rest follows with the next tick
 		}
-		if err := b.del(d.key); err != nil {
+		b.deadlines[d.key] = false
+		b.dueFrom = d.key
+		if err := b.del([]byte(d.key)); err != nil {
 			return err
 		}
 		if err := b.miss(d); err != nil {
 			return err
 		}
+	}
+	if len(list) < missedPerTick {
+		b.dueFrom = string(deadlineKey(b.meta.time, record.ID{}, ""))
 	}
 	return nil
 }

@@ -1,0 +1,138 @@
+package fsm
+
+import (
+	"os"
+	"runtime"
+	"syscall"
+	"testing"
+	"time"
+
+	"wardline/sync/record"
+)
+
+// Deadlines that are set, taken and looked for in one transaction, in many, and
+// by a node that was started again are the same, and none is passed over.
+func TestMachine_MissedDeadlines_HoweverApplied_AreTheSame(t *testing.T) {
+	var l log
+	w := &writer{inc: 7}
+	l.add(Tick(now))
+	for part := range 6 {
+		var list []record.Entry
+		for n := range 60 {
+			body := scattered(part*60 + n)
+			body.CapturedAt = now - int64(n%4)*600_000 // some were due before they came, and behind what was taken
+			list = append(list, w.entry(body))
+		}
+		l.add(batchOf(list...))
+		for i := range int64(4) {
+			l.add(Tick(now + 4000*(int64(part)*4+i)))
+		}
+	}
+	for i := range int64(250) {
+		l.add(Tick(now + 5000*(24+i)))
+	}
+	whole, dir := open(t), t.TempDir()
+	if _, err := whole.ApplyBatch(l.entries); err != nil {
+		t.Fatal(err)
+	}
+	single := mustOpen(t, dir)
+	for i, e := range l.entries {
+		if _, err := single.ApplyBatch([]LogEntry{e}); err != nil {
+			t.Fatal(err)
+		}
+		if i%100 == 7 || (i < 30 && i%3 == 0) {
+			if err := single.Close(); err != nil {
+				t.Fatal(err)
+			}
+			single = mustOpen(t, dir)
+		}
+	}
+	t.Cleanup(func() { _ = single.Close() })
+	rows, err := whole.After(0, 1_000_000)
+	if err != nil {
+		t.Fatal(err)
+	}
+	set, missed := map[string]bool{}, 0
+	for _, r := range rows {
+		for _, d := range r.Body.Payload.Deadlines {
+			if d.At <= whole.CityTime() {
+				set[r.Body.Incident.String()+d.Step] = true
+			}
+		}
+		if r.Listed == record.KindMissed {
+			missed++
+		}
+	}
+	if missed != len(set) || missed < 360 {
+		t.Fatalf("%d deadlines passed, %d were missed", len(set), missed)
+	}
+	if a, b := whole.CityIndex(), single.CityIndex(); a != b {
+		t.Fatalf("city index %d and %d", a, b)
+	}
+	a, err := whole.Digest()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if b, err := single.Digest(); err != nil || a != b {
+		t.Fatalf("%+v and %+v (%v)", a, b, err)
+	}
+}
+
+// threadTime is the processor time of this thread: what an apply itself costs,
+// whatever else the machine does.
+func threadTime(tb testing.TB) time.Duration {
+	tb.Helper()
+	var u syscall.Rusage
+	if err := syscall.Getrusage(1, &u); err != nil { // RUSAGE_THREAD
+		tb.Fatal(err)
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
+}
+
+// A mass of missed deadlines stands in nobody's way: a tick that takes as many
+// as it may costs about a batch of reports, and one that comes when all were taken costs
+// next to nothing, although the store keeps what was deleted.
+func TestMachine_Tick_AmidManyMissedDeadlines_CostsNoMoreThanABatch(t *testing.T) {
+	m := open(t)
+	n := 4000
+	if os.Getenv("WARDLINE_LONG") != "" {
+		n = 20_000
+	}
+	w, due := unclaimed(t, m, n)
+	m.meta.Load().time = due + 3_600_000 // everything is due
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	least := func(item func() []byte) time.Duration { // of what others do on the machine, little is in the least of ten
+		took := time.Hour
+		for range 10 {
+			next := item()
+			began := threadTime(t)
+			do(t, m, next)
+			took = min(took, threadTime(t)-began)
+		}
+		return took
+	}
+	tick := func() []byte { return Tick(due) }
+	before := kinds(t, m)["missed"]
+	full := least(tick)
+	if got := kinds(t, m)["missed"] - before; got != 10*missedPerTick {
+		t.Fatalf("ten ticks took %d deadlines", got)
+	}
+	batch := least(func() []byte {
+		var list []record.Entry
+		for range 256 {
+			list = append(list, w.entry(scattered(n)))
+			n++
+		}
+		return batchOf(list...)
+	})
+	for at := uint64(0); at != m.CityIndex(); {
+		at = m.CityIndex()
+		do(t, m, Tick(due))
+	}
+	idle := least(tick)
+	t.Logf("200 missed deadlines %v, none left %v, a batch of 256 reports %v", full, idle, batch)
+	if full > 2*batch || idle > batch/2 {
+		t.Fatalf("a tick costs %v and %v, a batch %v", full, idle, batch)
+	}
+}
