@@ -161,6 +161,7 @@ func TestDecode_NotYaml_NamesTheLine(t *testing.T) {
 		"- port\n":                       "x.yaml:1: is a list (write a section of keys)",
 		"":                               "x.yaml:1: port: is 0",
 		"# nothing\n":                    "x.yaml:1: port: is 0",
+		"port: 1\nname: CHANGE-ME\n":     "x.yaml:2: name: stands as in the sample, CHANGE-ME (fill it in)",
 		"port: 1.5\n":                    "x.yaml:1: port: is something that is not read here (write a whole number)",
 		"port: 1\n<<: {name: a}\n":       "x.yaml:2: <<: is no key",
 		strings.Repeat("#", maxFile+1):   "the file has",

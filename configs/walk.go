@@ -43,6 +43,9 @@ func kindOf(n ast.Node) string {
 
 func isNull(n ast.Node) bool { return kindOf(n) == aNothing }
 
+// placeholder stands in a sample where there is no right answer for everybody.
+const placeholder = "CHANGE-ME"
+
 // walk fills a struct from the nodes and notes what is wrong.
 type walk struct{ lines []Line }
 
@@ -78,7 +81,9 @@ func (w *walk) value(n ast.Node, into reflect.Value, path string) {
 			wrong(aText)
 			return
 		}
-		into.SetString(textOf(n))
+		if into.SetString(textOf(n)); strings.Contains(into.String(), placeholder) {
+			w.bad(n, path, "fill it in", "stands as in the sample, %s", placeholder)
+		}
 	case reflect.Int, reflect.Int64:
 		if is != aNumber {
 			wrong(aNumber)

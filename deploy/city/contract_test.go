@@ -135,7 +135,7 @@ func (h *held) reports(base string) {
 		t.Errorf("another content under a known id:\n%s\n%s", kept.body, keptAgain.body)
 	}
 	for body, field := range map[string]string{
-		`nonsense`: "", `{"id":"x","category":"fire"}`: "id", `{"id":"` + other + `","category":"war"}`: "category",
+		`nonsense`: "payload", `{"id":"x","category":"fire"}`: "id", `{"id":"` + other + `","category":"war"}`: "category",
 		`{"id":"` + other + `","category":"fire","location":{"lat":99,"lon":1}}`: "location.lat", `{"id":"` + other + `","category":"fire","text":"` + "\xff" + `"}`: "text",
 	} {
 		var p struct{ Field, ID, Detail string }

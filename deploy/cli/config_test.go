@@ -1,6 +1,9 @@
 package cli
 
 import (
+	"context"
+	"errors"
+	"flag"
 	"os"
 	"path/filepath"
 	"strings"
@@ -44,6 +47,65 @@ func TestEdge_BrokenFile_SaysTheLineAndNoSecret(t *testing.T) {
 	err := Edge(t.Context(), []string{"--config", file})
 	if err == nil || !strings.Contains(err.Error(), "conf.yaml:8: ") || strings.Contains(err.Error(), secret[:8]) {
 		t.Fatalf("%v", err)
+	}
+}
+
+// printed is what f writes to standard output.
+func printed(t *testing.T, f func()) string {
+	t.Helper()
+	file, err := os.Create(filepath.Join(t.TempDir(), "out"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	old := os.Stdout
+	os.Stdout = file
+	f()
+	os.Stdout = old
+	if err := file.Close(); err != nil {
+		t.Fatal(err)
+	}
+	raw, err := os.ReadFile(file.Name())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(raw)
+}
+
+func TestCommands_Help_SaysHowAndWhatEachFlagIsFor(t *testing.T) {
+	for name, run := range map[string]func(context.Context, []string) error{"city": City, "core": Core, "edge": Edge, "sim": Sim, "wards": Wards, "rules": Rules, "config": Config} {
+		said := printed(t, func() {
+			if err := run(t.Context(), []string{"--help"}); !errors.Is(err, flag.ErrHelp) {
+				t.Errorf("%s --help: %v", name, err)
+			}
+		})
+		if !strings.HasPrefix(said, "wardline "+name) {
+			t.Errorf("%s --help does not say how it is called: %q", name, said)
+		}
+		for _, line := range strings.Split(said, "\n") {
+			if strings.HasPrefix(line, "  --") && len(strings.Fields(line)) < 4 {
+				t.Errorf("%s: no word about %s", name, line)
+			}
+		}
+		if !strings.Contains(said, "  --") {
+			t.Errorf("%s: no flag is listed", name)
+		}
+	}
+}
+
+func TestConfig_Sample_IsPrinted_AndSaysWhatIsToBeFilledIn(t *testing.T) {
+	for _, role := range []string{"core", "edge"} {
+		sample := printed(t, func() {
+			if err := Config(t.Context(), []string{"sample", "--role", role}); err != nil {
+				t.Error(err)
+			}
+		})
+		file := filepath.Join(t.TempDir(), role+".yaml")
+		if err := os.WriteFile(file, []byte(sample), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if err := Config(t.Context(), []string{"check", "--config", file}); err == nil || !strings.Contains(err.Error(), "stands as in the sample, CHANGE-ME (fill it in)") {
+			t.Errorf("%v", err)
+		}
 	}
 }
 
