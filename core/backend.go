@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"slices"
 	"time"
 
 	"wardline/core/cluster"
@@ -179,18 +178,6 @@ func (b backend) CityIndex() uint64 { return b.n.machine.CityIndex() }
 
 func (b backend) Line() api.Line {
 	return api.Line{State: "local", Since: api.Time(b.n.begun.UnixMilli()), City: b.n.c.ID}
-}
-
-func (b backend) Stations(context.Context) ([]api.Station, error) {
-	var out []api.Station
-	b.n.line.lives.each(func(o record.Origin, connected bool, last time.Time) {
-		if w, err := wardOf(o); err == nil {
-			t := api.Time(last.UnixMilli())
-			out = append(out, api.Station{ID: string(o), Ward: w, Name: wardName(w), Connected: connected, LastHeard: &t})
-		}
-	})
-	slices.SortFunc(out, func(a, c api.Station) int { return slices.Compare([]byte(a.ID), []byte(c.ID)) })
-	return out, nil
 }
 
 func wardName(w record.WardCode) string {

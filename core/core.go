@@ -118,7 +118,7 @@ func New(c Config, log *slog.Logger) (n *Node, err error) {
 	}
 	n.line = NewLine(LineDeps{ID: c.ID, Machine: n.machine, View: n.view, Keys: n.keys, Sign: n.sign, Clock: n.clock, Cluster: raftLine{n},
 		Wall: n.wall, Log: n.log})
-	n.raft, err = cluster.New(rc, state{n.machine, n.applies}, cluster.Deps{Listener: n.raftL, Log: n.log, Space: n.space, Wall: n.wall})
+	n.raft, err = cluster.New(rc, state{n.machine, n.applies}, cluster.Deps{Listener: n.raftL, Log: n.log, Space: n.space, Wall: n.wall, Local: n.local})
 	return n, err
 }
 

@@ -5,8 +5,6 @@ import (
 	"encoding/binary"
 	"slices"
 	"time"
-
-	"github.com/hashicorp/raft"
 )
 
 const (
@@ -80,14 +78,7 @@ func (n *Node) Median(ctx context.Context) (time.Time, []Clock) {
 		r  reading
 		ok bool
 	}
-	var others []raft.Server
-	if conf := n.members.Load(); conf != nil {
-		for _, s := range conf.Servers {
-			if string(s.ID) != n.cfg.ID {
-				others = append(others, s)
-			}
-		}
-	}
+	others := n.otherMembers()
 	ch := make(chan answer, len(others))
 	for _, s := range others {
 		go func() { // ends with ctx

@@ -192,6 +192,9 @@ type Deps struct {
 	Space *Space
 	// Wall is this node's clock as the others are told it; nil means time.Now.
 	Wall func() time.Time
+	// Local answers another node's question about what is this node's own and
+	// not replicated (AskOthers); it must not wait for the cluster. nil has no answers.
+	Local func(question []byte) ([]byte, error)
 	// WrapLog, when set, wraps the store of the log: the seam for faults and measurements.
 	WrapLog func(raft.LogStore) raft.LogStore
 }

@@ -58,6 +58,7 @@ const (
 	askPromote   = 5 // joinRequest ->
 	askRemove    = 6 // node id ->
 	askClock     = 7 // -> wall clock, milliseconds since the Unix epoch, UTC, 8 bytes
+	askLocal     = 8 // a question -> what Deps.Local says
 )
 
 // The answers' tags. Errors carry a text; only the tag is acted upon.

@@ -24,6 +24,7 @@ type Node struct {
 	state State
 	space *Space
 	wrap  func(raft.LogStore) raft.LogStore
+	local func(question []byte) ([]byte, error)
 
 	wall   func() time.Time
 	clocks clocks // used by Median alone
@@ -68,7 +69,7 @@ func New(cfg Config, state State, deps Deps) (*Node, error) {
 	}
 	n := &Node{
 		wall: deps.Wall, clocks: clocks{},
-		cfg: cfg, state: state, space: deps.Space, lg: deps.Log, wrap: deps.WrapLog, addr: cfg.Advertise,
+		cfg: cfg, state: state, space: deps.Space, lg: deps.Log, wrap: deps.WrapLog, local: deps.Local, addr: cfg.Advertise,
 		ready: make(chan struct{}), closing: make(chan struct{}), failed: make(chan struct{}), down: make(chan struct{}),
 	}
 	if n.wall == nil {
@@ -323,6 +324,9 @@ func (n *Node) answer(ctx context.Context, tag byte, body []byte) ([]byte, error
 	}
 	if tag == askClock {
 		return binary.BigEndian.AppendUint64(nil, uint64(n.wall().UnixMilli())), nil
+	}
+	if tag == askLocal && n.local != nil {
+		return n.localAnswer(body)
 	}
 	r := n.raft.Load()
 	if r == nil {
