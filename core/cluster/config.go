@@ -66,7 +66,9 @@ type Config struct {
 	// a leader does without a majority. Heartbeat 0.7 s: a leader that is
 	// killed is missed after at most 1.4 s, and one split vote still ends before 3 s.
 	Heartbeat, Lease time.Duration
-	// StallLimit is how long a write of the log or an apply may hang before the process ends.
+	// StallLimit is how long a write of the log or an apply may hang, without any
+	// progress, before the process ends. A busy disk takes seconds for a sync now and then: a
+	// node that ends for it makes the others busier still.
 	StallLimit time.Duration
 	// LeaderWait is how long Propose and ReadIndex look for a leader.
 	LeaderWait time.Duration
@@ -94,7 +96,7 @@ func Default() Config {
 		LogStore:      "wal",
 		Heartbeat:     700 * time.Millisecond,
 		Lease:         500 * time.Millisecond,
-		StallLimit:    3 * time.Second,
+		StallLimit:    10 * time.Second,
 		LeaderWait:    5 * time.Second,
 		UrgentItems:   8192,
 		RoutineItems:  32768,

@@ -70,6 +70,7 @@ func (b *batch) discard() {
 }
 
 func (b *batch) set(k, v []byte) error {
+	b.m.steps.Add(1)
 	b.size.add(len(k) + len(v))
 	b.unit.add(len(k) + len(v))
 	return b.tx.Set(k, v)
@@ -157,7 +158,7 @@ func (b *batch) commit() error {
 		return fmt.Errorf("fsm: commit: %w", err)
 	}
 	b.m.txn, b.m.dueFrom = txn, b.dueFrom
-	b.m.commits.Add(1)
+	b.m.steps.Add(1)
 	b.m.late.Add(b.late)
 	me := b.meta
 	moved := me.index != b.m.meta.Load().index

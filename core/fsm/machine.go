@@ -48,7 +48,7 @@ type Machine struct {
 
 	meta    atomic.Pointer[meta]
 	changed atomic.Pointer[chan struct{}]
-	commits atomic.Uint64
+	steps   atomic.Uint64
 	late    atomic.Uint64
 	txn     uint64           // number of the last transaction; used by the applying goroutine alone
 	rules   []*routing.Rules // with wards: used by the applying goroutine alone
@@ -183,8 +183,10 @@ func (m *Machine) Applied() (index, term uint64) {
 	return me.applied, me.term
 }
 
-// Progress counts the transactions that ApplyBatch has committed in this process.
-func (m *Machine) Progress() uint64 { return m.commits.Load() }
+// Progress counts the rows that ApplyBatch has set and the transactions that it has
+// committed in this process: while it grows, an apply is at work, however slow the
+// machine is.
+func (m *Machine) Progress() uint64 { return m.steps.Load() }
 
 // CityIndex is the count of committed entries.
 func (m *Machine) CityIndex() uint64 { return m.meta.Load().index }
