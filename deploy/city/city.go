@@ -104,6 +104,9 @@ func New(o Options) (*City, error) {
 		if err := json.Unmarshal(raw, &c.plan); err != nil {
 			return nil, fmt.Errorf("city: %s: %w", c.path("conf/plan.json"), err)
 		}
+		if err := c.refit(); err != nil {
+			return nil, err
+		}
 	case errors.Is(err, os.ErrNotExist):
 		if err := c.draw(); err != nil {
 			return nil, err
@@ -169,7 +172,7 @@ func (c *City) draw() error {
 		p.Officers = append(p.Officers, o)
 	}
 	for i := range c.o.Devices {
-		p.Devices = append(p.Devices, identity.DeviceAccount{ID: fmt.Sprintf("app-%d", i+1), Password: identity.NewSecret(), Ward: Ward, Kind: "app"})
+		p.Devices = append(p.Devices, newDevice(i))
 	}
 	var peers []core.Peer
 	for i := range 3 {

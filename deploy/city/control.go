@@ -9,7 +9,6 @@ import (
 	"net/http"
 	"net/url"
 	"os"
-	"path/filepath"
 	"strconv"
 	"syscall"
 	"time"
@@ -18,7 +17,10 @@ import (
 // control answers the commands of `wardline city --cut` and the like, on a
 // socket in the city's directory.
 func (c *City) control(ctx context.Context) error {
-	path := c.path("control.sock")
+	path, err := socket(c.o.Dir)
+	if err != nil {
+		return err
+	}
 	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return err
 	}
@@ -116,7 +118,10 @@ const stopLimit = 15 * time.Second
 
 // Control sends a command to the city that runs in dir.
 func Control(dir, command string, args url.Values) error {
-	sock := filepath.Join(dir, "control.sock")
+	sock, err := socket(dir)
+	if err != nil {
+		return err
+	}
 	client := &http.Client{Timeout: 2 * stopLimit, Transport: &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
 		var d net.Dialer
 		return d.DialContext(ctx, "unix", sock)

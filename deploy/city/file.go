@@ -116,7 +116,7 @@ func (c *City) hello() {
 			d.ID, d.Password, broker.ReportTopic(d.Ward, d.ID), host, port)
 		fmt.Fprintf(&b, "  curl -u %s:%s http://%s/api/v1/reports -d '{\"id\":\"'$(cat /proc/sys/kernel/random/uuid)'\",\"category\":\"fire\",\"text\":\"cháy nhà\"}'\n", d.ID, d.Password, s.HTTP)
 	}
-	fmt.Fprintf(&b, "Press the panic button (answered \"OK 1\" after the sync):\n  printf 'PANIC button-1 1\\n' > %s\n", c.scriptPort("button-1"))
+	fmt.Fprintf(&b, "Press the panic button (answered \"OK 1\" after the sync):\n  (printf 'PANIC button-1 1\\n' >&3; head -n 1 <&3) 3<>%s\n", c.scriptPort("button-1"))
 	fmt.Fprintf(&b, "Cut and heal the line:\n  %[1]s city --data %[2]s --cut=blackhole\n  %[1]s city --data %[2]s --heal\nEverything else stands in %[2]s/city.json\n\n", c.o.Binary, c.o.Dir)
 	_, _ = c.o.Out.Write([]byte(b.String())) // whoever does not read it has city.json
 }
