@@ -261,7 +261,7 @@ func (d *disk) writeAll() {
 // In whatever order the chains come: one disk is never taken for two, and two
 // are named once all of both has come and both go on.
 func TestLives_AnyOrder_OneDiskIsNeverNamed_TwoAreAClone(t *testing.T) {
-	atLeast(t, 200)
+	atLeast(t, 60)
 	m := open(t)
 	n := 0
 	rapid.Check(t, func(rt *rapid.T) {
@@ -311,7 +311,7 @@ func TestLives_AnyOrder_OneDiskIsNeverNamed_TwoAreAClone(t *testing.T) {
 // What was lost with the disk may have come to the city in any part; as soon
 // as the restored disk has written in every lane, the rollback is named, and no clone ever.
 func TestLives_AnyOrder_RestoredDisk_IsARollback_NeverAClone(t *testing.T) {
-	atLeast(t, 200)
+	atLeast(t, 60)
 	m := open(t)
 	n := 0
 	rapid.Check(t, func(rt *rapid.T) {
