@@ -80,6 +80,38 @@ func TestLedger_Fork_TheNewLifeStandsBehindTheOneBefore(t *testing.T) {
 	}
 }
 
+// An image of a running machine: the life that it ended with went on, and what
+// it wrote later comes back before the restored disk's first append. That life's head in
+// memory is the city's by then.
+func TestLedger_ImageOfARunningDisk_NamesWhatItHadAtTheStart(t *testing.T) {
+	image := filepath.Join(t.TempDir(), "image")
+	dir := t.TempDir()
+	l := mustOpen(t, dir)
+	last := mustSubmit(t, l.Ledger, record.Urgent, reportID(1))
+	if err := os.CopyFS(image, os.DirFS(dir)); err != nil { // nothing is written meanwhile
+		t.Fatal(err)
+	}
+	var lost []CityEntry
+	for i := range 5 {
+		r := mustSubmit(t, l.Ledger, record.Urgent, reportID(10+i))
+		list, _, err := l.Read(r.Link.Chain(), r.Link.Seq, 1, 1<<20)
+		if err != nil {
+			t.Fatal(err)
+		}
+		lost = append(lost, CityEntry{uint64(100 + i), list[0]})
+	}
+	l.stop()
+	l = mustOpen(t, image)
+	if err := l.Foreign(Foreign{Entries: lost}); err != nil {
+		t.Fatal(err)
+	}
+	r := mustSubmit(t, l.Ledger, record.Urgent, reportID(20))
+	if r.Link.Pred.Incarnation != last.Link.Incarnation || r.Link.Pred.Seq != 1 || r.Link.Pred.Hash != last.Hash {
+		t.Fatalf("the new life names %+v, the image ended at 1", r.Link.Pred)
+	}
+	checkChains(t, l.Ledger)
+}
+
 // What the downlink brings back before the first append does not hide that the
 // disk had been rolled back.
 func TestLedger_RolledBackDisk_NamesWhatItHadAtTheStart(t *testing.T) {
