@@ -9,6 +9,7 @@
 package configs
 
 import (
+	"bytes"
 	"cmp"
 	"embed"
 	"fmt"
@@ -28,6 +29,11 @@ const (
 	maxFile = 1 << 20
 	// maxFaults bounds what is said of one file.
 	maxFaults = 50
+	// maxNested bounds brackets within brackets, and lists that begin in one line,
+	// and maxIndent the spaces before a line: ours are four deep, and the parser's work
+	// grows with the square.
+	maxNested = 50
+	maxIndent = 200
 )
 
 // Validator is a configuration that can say what is wrong with it, with [Faults].
@@ -119,6 +125,9 @@ func Parse(path string, raw []byte) (*File, error) {
 	if len(raw) > maxFile {
 		return nil, tooLarge(path, int64(len(raw)))
 	}
+	if line := tooDeep(raw); line > 0 {
+		return nil, oneFault(path, line, Fault{Wrong: "is nested too deep", Do: "look for an opening bracket, a dash or spaces too many"})
+	}
 	// Keys that stand twice are found by the walk, which names their path.
 	tree, err := parser.ParseBytes(raw, 0, parser.AllowDuplicateMapKey())
 	if err != nil {
@@ -135,6 +144,31 @@ func Parse(path string, raw []byte) (*File, error) {
 		}
 	}
 	return f, nil
+}
+
+// tooDeep is the line where a file nests deeper than any of ours; 0 when none does.
+// Brackets in quotes count as well: they balance, or are few.
+func tooDeep(raw []byte) int {
+	open, line := 0, 0
+	for text := range bytes.Lines(raw) {
+		line++
+		for _, c := range text {
+			switch c {
+			case '[', '{':
+				open++
+			case ']', '}':
+				open = max(open-1, 0)
+			}
+			if open > maxNested {
+				return line
+			}
+		}
+		rest := bytes.TrimLeft(text, " ")
+		if len(text)-len(rest) > maxIndent || len(rest)-len(bytes.TrimLeft(rest, "- \t?")) > 2*maxNested {
+			return line
+		}
+	}
+	return 0
 }
 
 // Text is a text at the top of the file; empty when it is not there.

@@ -174,6 +174,19 @@ func TestDecode_NotYaml_NamesTheLine(t *testing.T) {
 	}
 }
 
+// The parser's work grows with the square of the depth.
+func TestDecode_NestedWithoutEnd_IsRefusedAtOnce(t *testing.T) {
+	for _, x := range []string{"[", "{a: ", "- ", "[]\n[", "a:\n "} {
+		raw := "port: 1\n" + strings.Repeat(x, maxFile/2/len(x))
+		if x == "a:\n " {
+			raw = "port: 1\n" + strings.Repeat(" ", maxIndent+1) + "a: b\n"
+		}
+		if err := Decode("x.yaml", []byte(raw), &sample{}); err == nil || !strings.Contains(err.Error(), ": is nested too deep") {
+			t.Errorf("%q: %.100v", x, err)
+		}
+	}
+}
+
 func TestDecode_ManyFaults_AreBounded(t *testing.T) {
 	err := Decode("x.yaml", []byte("port: 1\nparts:\n"+strings.Repeat("- {}\n", 5000)), &sample{})
 	var e *Error
