@@ -22,8 +22,11 @@ type Config struct {
 	Sync string `json:"sync" yaml:"sync"`
 	// Peers are the founding nodes, the same list on all of them.
 	Peers []Peer `json:"peers" yaml:"peers"`
+	// Join says that this node is not one of the founding ones: it joins the city
+	// through them, at first without a vote.
+	Join bool `json:"join,omitempty" yaml:"join"`
 	// CityKey is the file with the key that wraps the keys of sealed parts; all
-	// nodes have the same. It is made when it is not there.
+	// nodes have the same. A founding node makes it when it is not there.
 	CityKey string `json:"city_key" yaml:"city_key"`
 	// ReserveMB is the free space, in MiB, below which the node leads only if
 	// no other can and takes no routine reports; below half of it the process
@@ -86,8 +89,13 @@ func (c *Config) checkPeers(f *configs.Faults) {
 			f.Add(at+"raft", "write the same address in both", "is %s, but this node's raft is %s", p.Raft, c.Raft)
 		}
 	}
-	if !mine && c.ID != "" {
-		f.Add("peers", "add this node with its raft address", "does not name this node, %q", c.ID)
+	switch {
+	case !mine && !c.Join && c.ID != "":
+		f.Add("peers", "add this node with its raft address, or write join: true if it comes later", "does not name this node, %q", c.ID)
+	case mine && c.Join:
+		f.Add("join", "a founding node does not join; leave it out", "is true, but peers names this node")
+	case c.Join && len(c.Peers) == 0:
+		f.Add("peers", "list the founding nodes, through which this one joins", "is empty")
 	}
 }
 

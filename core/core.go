@@ -85,6 +85,9 @@ func New(c Config, log *slog.Logger) (n *Node, err error) {
 	if n.sign, err = sealing.SigningKey(filepath.Join(c.Dir, "receipt.key")); err != nil {
 		return n, err
 	}
+	if _, err := os.Stat(c.CityKey); c.Join && errors.Is(err, os.ErrNotExist) {
+		return n, fmt.Errorf("city_key: %s is not there; copy it from another node: with a key of its own this node could read nothing that is sealed", c.CityKey)
+	}
 	if n.keys, err = sealing.OpenKeyring(c.CityKey); err != nil {
 		return n, err
 	}
