@@ -40,6 +40,9 @@ func unavailable(err error) error {
 func (b backend) Report(ctx context.Context, from identity.Device, raw []byte) (api.Answer, error) {
 	r, warnings, p := report.Parse(raw)
 	if p != nil {
+		if err := b.quarantine(ctx, from, raw, p); err != nil {
+			return api.Answer{}, err
+		}
 		return api.Answer{}, api.Refused(p)
 	}
 	in, err := door.Body(door.Input{Report: r, Warnings: warnings, Origin: record.CoreOrigin, Device: from.ID, Ward: from.Ward,

@@ -204,6 +204,8 @@ func (b *batch) apply(item []byte) (Result, error) {
 		}
 	case cmdStation:
 		return b.stationCame(record.WardCode(c.rest))
+	case cmdMalformed:
+		return b.malformed(c.rest)
 	}
 	return Result{Status: Refused, Detail: ErrCommand.Error()}, nil
 }

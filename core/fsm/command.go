@@ -19,6 +19,8 @@ const (
 	cmdTick    = 3
 	cmdDownAck = 4
 	cmdStation = 5
+
+	cmdMalformed = 6
 )
 
 // ErrCommand says that a command cannot be read. It was written by a newer

@@ -12,21 +12,22 @@ import (
 
 // Prefixes of the rows. All but keys are replicated state and in the digest.
 const (
-	rowMeta     = 'm' // one row
-	rowEntry    = 'e' // city index -> listed kind, first index, entry
-	rowChain    = 'c' // origin, incarnation, lane -> chain row
-	rowSpan     = 's' // origin, incarnation, lane, last seq of a batch -> index of its first entry
-	rowReport   = 'r' // report -> report row
-	rowBody     = 'x' // body id -> city index
-	rowIncident = 'i' // incident, city index -> nothing
-	rowTold     = 't' // incident -> wards that were told, five digits each
-	rowOutbox   = 'd' // ward, seq -> outbox row
-	rowDeadline = 'l' // time, incident, step -> nothing
-	rowNext     = 'n' // origin, incarnation, lane -> seq at which another incarnation went on, that incarnation
-	rowLives    = 'h' // origin -> its latest lives
-	rowActive   = 'a' // version -> index of the rules that were activated
-	rowStation  = 'w' // ward -> nothing: wards whose station has come, which hear of rules and wards
-	rowKey      = 'k' // key id -> wrapped key; outside chain and digest
+	rowMeta      = 'm' // one row
+	rowEntry     = 'e' // city index -> listed kind, first index, entry
+	rowChain     = 'c' // origin, incarnation, lane -> chain row
+	rowSpan      = 's' // origin, incarnation, lane, last seq of a batch -> index of its first entry
+	rowReport    = 'r' // report -> report row
+	rowBody      = 'x' // body id -> city index
+	rowIncident  = 'i' // incident, city index -> nothing
+	rowTold      = 't' // incident -> wards that were told, five digits each
+	rowOutbox    = 'd' // ward, seq -> outbox row
+	rowDeadline  = 'l' // time, incident, step -> nothing
+	rowNext      = 'n' // origin, incarnation, lane -> seq at which another incarnation went on, that incarnation
+	rowLives     = 'h' // origin -> its latest lives
+	rowActive    = 'a' // version -> index of the rules that were activated
+	rowStation   = 'w' // ward -> nothing: wards whose station has come, which hear of rules and wards
+	rowMalformed = 'q' // ring -> ring row; ring, slot -> malformed input
+	rowKey       = 'k' // key id -> wrapped key; outside chain and digest
 )
 
 // ErrHole says that this node's state cannot be relied on: rows are missing or

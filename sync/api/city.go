@@ -81,13 +81,15 @@ func (s *Server) getUnits(w http.ResponseWriter, r *http.Request, _ identity.Off
 	return s.answer(w, 200, map[string]any{"items": v})
 }
 
-func (s *Server) getMalformed(w http.ResponseWriter, r *http.Request, _ identity.Officer) error {
+// getMalformed shows raw input, in which anybody may have written anything: at
+// the core to those who see everything, at a station to its own people.
+func (s *Server) getMalformed(w http.ResponseWriter, r *http.Request, o identity.Officer) error {
 	n, err := parseLimit(r.URL.Query())
 	if err != nil {
 		return err
 	}
 	q, ok := s.Backend.(Quarantined)
-	if !ok {
+	if _, city := s.Backend.(CityLog); !ok || city && !o.SeesAll() {
 		return s.answer(w, 200, map[string]any{"items": []any{}})
 	}
 	v, err := q.Malformed(r.Context(), n)
