@@ -72,8 +72,12 @@ func Body(in Input) (Output, error) {
 	p.Fingerprint, p.Media = r.Fingerprint(), r.Media
 	at, w := r.When(in.ReceivedAt)
 	out.Body.CapturedAt = at
-	if w != nil {
-		out.Warnings = append(out.Warnings, *w)
+	told := w
+	if told == nil {
+		told = r.Unusual(in.ReceivedAt, at)
+	}
+	if told != nil {
+		out.Warnings = append(out.Warnings, *told)
 	}
 	if w != nil || r.ClockDoubt {
 		p.Flags |= record.FlagClock

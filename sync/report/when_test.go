@@ -31,6 +31,36 @@ func TestWhen_WrongClock_IsCorrectedOrWarned(t *testing.T) {
 	}
 }
 
+func TestUnusual_HoursOff_AsksToCheckTheClock(t *testing.T) {
+	const now, hour = int64(1_790_000_000_000), int64(3_600_000)
+	for _, c := range []struct {
+		captured, sent int64
+		field          string
+	}{
+		{0, 0, ""},
+		{now - 5000, 0, ""},
+		{now - 50*60_000, 0, ""},                    // not quite an hour: a lift, a tunnel, a village
+		{now - 7*hour, 0, "captured_at"},            // the wrong zone, or a phone without a network
+		{now - 7*hour, now - 7*hour + 9, "sent_at"}, // the wrong zone; corrected
+		{now + 7*hour, now + 7*hour + 9, "sent_at"},
+		{now - 7*hour, now, "captured_at"}, // late, by a right clock
+		{0, now - 7*hour, "sent_at"},
+	} {
+		r := Report{CapturedAt: c.captured, SentAt: c.sent}
+		at, w := r.When(now)
+		if w != nil {
+			t.Fatalf("%+v: %v", c, w)
+		}
+		got := ""
+		if u := r.Unusual(now, at); u != nil {
+			got = u.Field
+		}
+		if got != c.field {
+			t.Errorf("%+v: warned of %q, want %q", c, got, c.field)
+		}
+	}
+}
+
 func TestParse_WrongClock_OnlyWarns(t *testing.T) {
 	for _, field := range []string{"captured_at", "sent_at"} {
 		for _, at := range []string{`"yesterday"`, `{}`, `[[1]]`, `12`, `true`, `""`, `"0000-00-00T00:00:00Z"`, `"0001-01-01T00:00:00Z"`, `"1970-01-01T00:00:00Z"`, `"\u0000"`} {
