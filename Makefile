@@ -58,6 +58,10 @@ drill: setup ## the long forms: hundreds of kills, simulated seeds, RUNS whole c
 	WARDLINE_LONG=1 $(GO) test -count=1 -timeout 60m ./edge/ledger ./core/... ./sync/... ./deploy/city ./deploy/drill
 	WARDLINE_LONG=1 $(GO) test -count=1 -timeout 0 -v ./deploy/drill/whole -runs=$(RUNS) -first=$(FIRST)
 
+.PHONY: drill-planted
+drill-planted: setup ## plant each bug in turn and show which check of the drill finds it (BUG=… for one)
+	$(GO) run ./deploy/drill/planted -bug=$(BUG)
+
 .PHONY: generate
 generate: setup ## make generated code anew (needs protoc)
 	./sync/wire/generate.sh

@@ -10,6 +10,7 @@ import (
 	"wardline/core/cluster"
 	"wardline/core/fsm"
 	"wardline/sync/downlink"
+	"wardline/sync/planted"
 	"wardline/sync/record"
 	"wardline/sync/sealing"
 	"wardline/sync/uplink"
@@ -85,6 +86,9 @@ func (c city) Append(ctx context.Context, lane record.LaneID, entries []byte, ke
 	l := cluster.Routine
 	if lane == record.Urgent {
 		l = cluster.Urgent
+	}
+	if planted.ReceiptFirst {
+		return c.receiptFirst(l, entries, own)
 	}
 	r, err := c.l.d.Cluster.Propose(ctx, l, fsm.Batch(entries, own))
 	if err != nil {

@@ -10,6 +10,7 @@ import (
 	"wardline/core/cluster"
 	"wardline/core/fsm"
 	"wardline/sync/downlink"
+	"wardline/sync/planted"
 	"wardline/sync/record"
 	"wardline/sync/sealing"
 	"wardline/sync/view"
@@ -215,6 +216,9 @@ func (x outbox) Resync(ctx context.Context, o record.Origin, w *record.Wrapper, 
 	p := &packer{x: x, w: w, send: send, part: downlink.Part{Resync: true}}
 	if err := x.l.d.Machine.Active(p.add); err != nil {
 		return cur, err
+	}
+	if planted.ResyncEmpty {
+		return cur, p.flush(nil)
 	}
 	q := view.Query{Status: "open", Unit: record.WardUnit(ward), Limit: 100}
 	for {

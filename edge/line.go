@@ -8,6 +8,7 @@ import (
 
 	"wardline/edge/ledger"
 	"wardline/sync/downlink"
+	"wardline/sync/planted"
 	"wardline/sync/record"
 	"wardline/sync/sealing"
 	"wardline/sync/uplink"
@@ -142,6 +143,11 @@ func (x sink) Apply(p downlink.Part, w *record.Wrapper) error {
 	if p.Cursor != nil {
 		v := binary.BigEndian.AppendUint64(nil, uint64(p.Cursor.Seq))
 		f.Notes = []ledger.Note{{Key: cursorKey, Value: append(v, p.Cursor.Hash[:]...)}}
+		if planted.CursorFirst {
+			if err := x.l.Ledger.Foreign(ledger.Foreign{Notes: f.Notes}); err != nil {
+				return err
+			}
+		}
 	}
 	if err := x.l.Ledger.Foreign(f); err != nil {
 		return err

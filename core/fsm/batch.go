@@ -8,6 +8,7 @@ import (
 
 	"github.com/dgraph-io/badger/v4"
 
+	"wardline/sync/planted"
 	"wardline/sync/record"
 )
 
@@ -147,8 +148,10 @@ func (b *batch) commit() error {
 			return err
 		}
 	}
-	if err := b.set([]byte{rowMeta}, b.meta.encode()); err != nil {
-		return err
+	if !planted.AppliedApart {
+		if err := b.set([]byte{rowMeta}, b.meta.encode()); err != nil {
+			return err
+		}
 	}
 	txn := b.m.txn + 1
 	if err := errors.Join(b.set(txnSlot(txn), u64(nil, txn)), b.set(txnLast, u64(nil, txn))); err != nil {
@@ -156,6 +159,11 @@ func (b *batch) commit() error {
 	}
 	if err := b.tx.Commit(); err != nil {
 		return fmt.Errorf("fsm: commit: %w", err)
+	}
+	if planted.AppliedApart {
+		if err := b.m.db.Update(func(tx *badger.Txn) error { return tx.Set([]byte{rowMeta}, b.meta.encode()) }); err != nil {
+			return err
+		}
 	}
 	b.m.txn, b.m.dueFrom = txn, b.dueFrom
 	b.m.steps.Add(1)

@@ -3,9 +3,11 @@ package fsm
 import (
 	"encoding/binary"
 	"fmt"
+	"time"
 
 	"github.com/dgraph-io/badger/v4"
 
+	"wardline/sync/planted"
 	"wardline/sync/record"
 )
 
@@ -39,6 +41,9 @@ func (b *batch) outbox(w record.WardCode, kind byte, index uint64, id record.ID)
 	}
 	ref := append(u64([]byte{kind}, index), id[:]...)
 	link := record.Link{Origin: record.CoreOrigin, Incarnation: 1, Lane: chain.Lane, Seq: c.seq + 1, HLC: c.hlc + 1, Prev: c.hash}
+	if planted.StateDiffers {
+		link.HLC = record.HLCAt(time.Now().UnixMilli())
+	}
 	v := u64(make([]byte, 0, outboxSize), uint64(link.HLC))
 	v = append(v, link.Prev[:]...)
 	v = append(v, ref...)

@@ -10,6 +10,7 @@ import (
 
 	"github.com/dgraph-io/badger/v4"
 
+	"wardline/sync/planted"
 	"wardline/sync/record"
 )
 
@@ -135,6 +136,12 @@ func (l *Ledger) commit(reqs []*request) error {
 	}
 	if b.broken != nil {
 		return b.broken
+	}
+	if planted.AckBeforeSync {
+		for i, answer := range answers {
+			answer()
+			answers[i] = func() {}
+		}
 	}
 	if err := b.tx.Commit(); err != nil {
 		return err

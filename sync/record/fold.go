@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+
+	"wardline/sync/planted"
 )
 
 // Fold says what a set of entries about an incident means. It is pure: the
@@ -294,7 +296,7 @@ func (f *folder) register(fd field) (live []*Body, win *Body) {
 			if routeBeats(b, win) {
 				win = b
 			}
-		case beats(b, win):
+		case planted.FoldArrival || beats(b, win):
 			win = b
 		}
 	}

@@ -5,6 +5,8 @@ import (
 	"cmp"
 	"crypto/sha256"
 	"slices"
+
+	"wardline/sync/planted"
 )
 
 // set is the entries of one incident, each once, causes before effects, and
@@ -32,7 +34,9 @@ func newSet(in []Body) *set {
 		s.at[b.ID] = len(s.bodies)
 		s.bodies = append(s.bodies, b)
 	}
-	slices.SortFunc(s.bodies, func(a, b Body) int { return order(&a, &b) })
+	if !planted.FoldArrival {
+		slices.SortFunc(s.bodies, func(a, b Body) int { return order(&a, &b) })
+	}
 	s.sortCausally()
 	s.index()
 	s.findGone()

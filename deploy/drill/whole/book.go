@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"sync"
 	"time"
 )
@@ -41,6 +42,7 @@ type book struct {
 	acks   map[string]*ack
 	made   map[string]bool // every id that was ever sent
 	wrong  []error         // what must never happen and did
+	first  []string        // the first reports that were acknowledged
 	urgent time.Duration   // the longest wait of an urgent report at a ward without a fault
 	werr   error
 }
@@ -67,11 +69,23 @@ func (b *book) acknowledged(a ack) {
 		return
 	}
 	b.acks[a.ID] = &a
+	if a.What == "report" && len(b.first) < hotReports {
+		b.first = append(b.first, a.ID)
+	}
 	line, err := json.Marshal(a)
 	if err == nil {
 		_, err = b.w.Write(append(line, '\n'))
 	}
 	b.werr = errors.Join(b.werr, err)
+}
+
+// hotReports is how many incidents both desks work on again and again.
+const hotReports = 6
+
+func (b *book) hot() []string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return slices.Clone(b.first)
 }
 
 // fault notes what must never happen.

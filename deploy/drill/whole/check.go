@@ -45,7 +45,9 @@ func (w *town) heldNow(ctx context.Context) (map[string]bool, error) {
 		if err == nil {
 			held := map[string]bool{}
 			for _, e := range all {
-				if held[e.ID] = true; e.Report != nil {
+				held[e.ID] = true
+				// A station's routing names a report that may be in another lane, still under way.
+				if e.Kind == "report" && e.Report != nil {
 					held[*e.Report] = true
 				}
 			}
@@ -93,7 +95,9 @@ func (j *judge) once() error {
 		if e.Kind == "repeat" {
 			continue
 		}
-		if ids[e.ID]++; ids[e.ID] > 1 {
+		// A station that was put back routes anew what it is offered again; the fold
+		// counts both as one, and the list says so of neither.
+		if ids[e.ID]++; ids[e.ID] > 1 && e.Kind != "routed" {
 			return fmt.Errorf("once: entry %s (%s) is listed %d times", e.ID, e.Kind, ids[e.ID])
 		}
 		if e.Kind != "report" || e.Report == nil {

@@ -202,7 +202,7 @@ func (s *mqttPhone) take(c net.Conn, k packet) error {
 			return fmt.Errorf("PUBACK for %d, which was not sent", id)
 		}
 		delete(s.waits, id)
-		s.took(it)
+		s.took(it, atWard)
 	case packetPublish:
 		return s.receipt(c, k)
 	}

@@ -34,7 +34,11 @@ func (o *officer) work(ctx context.Context, making <-chan struct{}) {
 		if _, err := o.c.ask(ctx, "GET", "/api/v1/incidents?limit=40", nil, &list); err != nil || len(list.Items) == 0 {
 			continue // the desk shows that it has no answer
 		}
-		o.act(ctx, list.Items[o.r.IntN(len(list.Items))].ID)
+		id := list.Items[o.r.IntN(len(list.Items))].ID
+		if hot := o.b.hot(); len(hot) > 0 && o.r.IntN(2) == 0 { // so that both desks work on the same
+			id = hot[o.r.IntN(len(hot))]
+		}
+		o.act(ctx, id)
 	}
 }
 

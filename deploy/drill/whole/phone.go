@@ -57,8 +57,8 @@ func (p *phone) draw() *item {
 	return it
 }
 
-func (p *phone) took(it *item) {
-	p.b.acknowledged(ack{ID: it.id, What: "report", Door: p.door, By: p.id, Keeps: p.keeps})
+func (p *phone) took(it *item, door string) {
+	p.b.acknowledged(ack{ID: it.id, What: "report", Door: door, By: p.id, Keeps: p.keeps})
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.keeps && !it.acked {
@@ -81,9 +81,13 @@ func (p *phone) inCity(id string) {
 }
 
 // overHTTP reports until making ends, and returns when its last report is
-// acknowledged or ctx has ended.
-func (p *phone) overHTTP(ctx context.Context, base string, making <-chan struct{}) {
-	c := newClient(base, p.id, p.password, true)
+// acknowledged or ctx has ended. What gets no answer at its own door is tried at
+// the other one in turn, and some go to both although the first has answered.
+func (p *phone) overHTTP(ctx context.Context, making <-chan struct{}) {
+	own, other := p.side(p.door), p.side(atCity)
+	if p.door == atCity {
+		other = p.side(atWard)
+	}
 	incarnation := ""
 	for {
 		select {
@@ -92,29 +96,48 @@ func (p *phone) overHTTP(ctx context.Context, base string, making <-chan struct{
 		default:
 		}
 		it := p.draw()
-		now, ok := p.post(ctx, c, it)
+		now, ok := p.post(ctx, it, own, other)
+		if p.r.IntN(12) == 0 {
+			p.post(ctx, it, other, own)
+		}
 		if !ok {
 			p.b.fault("liveness: %s sent report %s at the %s until the end, and it was never acknowledged", p.id, it.id, p.door)
 			return
 		}
 		// A new life of the station may stand on an older disk.
-		if p.keeps && now != incarnation && incarnation != "" {
-			p.offer(ctx, c)
+		if p.keeps && now != incarnation && now != "" && incarnation != "" {
+			p.offer(ctx, own, other)
 		}
-		incarnation = now
+		if now != "" {
+			incarnation = now
+		}
 		pause(ctx, time.Duration(float64(p.every)*(0.5+p.r.Float64())))
 	}
 }
 
 // offer sends again what has no city receipt.
-func (p *phone) offer(ctx context.Context, c *client) {
+func (p *phone) offer(ctx context.Context, own, other side) {
 	for _, it := range p.waiting() {
-		if p.hasReceipt(ctx, c, it.id) {
+		if p.hasReceipt(ctx, own.c, it.id) {
 			p.inCity(it.id)
 			continue
 		}
-		p.post(ctx, c, it)
+		p.post(ctx, it, own, other)
 	}
+}
+
+// side is a door as a phone knows it.
+type side struct {
+	c    *client
+	door string
+}
+
+func (p *phone) side(door string) side {
+	base := p.w.file.Command.URL
+	if door == atWard {
+		base = p.w.file.Station[0].URL
+	}
+	return side{newClient(base, p.id, p.password, true), door}
 }
 
 func (p *phone) hasReceipt(ctx context.Context, c *client, id string) bool {
@@ -126,12 +149,13 @@ func (p *phone) hasReceipt(ctx context.Context, c *client, id string) bool {
 }
 
 // post sends one report until it is acknowledged; false when ctx ends before.
-func (p *phone) post(ctx context.Context, c *client, it *item) (incarnation string, ok bool) {
+// The incarnation is that of the phone's own door, empty when the other one answered.
+func (p *phone) post(ctx context.Context, it *item, at, other side) (incarnation string, ok bool) {
 	for wait := 50 * time.Millisecond; ctx.Err() == nil; wait = min(2*wait, time.Second) {
 		sent := time.Now()
-		status, raw, err := c.exchange(ctx, "POST", "/api/v1/reports", it.body)
+		status, raw, err := at.c.exchange(ctx, "POST", "/api/v1/reports", it.body)
 		took := time.Since(sent)
-		if p.door == atWard && urgentOf(it.category) && p.w.sound(sent) {
+		if at.door == atWard && urgentOf(it.category) && p.w.sound(sent) {
 			p.b.waited(took)
 			if took > p.w.o.Bound {
 				p.b.fault("urgent: report %s waited %v for its answer (%d, %v) at a ward without a fault of its own, bound %v", it.id, took.Round(time.Millisecond), status, err, p.w.o.Bound)
@@ -143,13 +167,17 @@ func (p *phone) post(ctx context.Context, c *client, it *item) (incarnation stri
 			if err := json.Unmarshal(raw, &a); err != nil {
 				p.b.fault("answer to report %s: %v", it.id, err)
 			}
-			p.took(it)
+			p.took(it, at.door)
+			if at.door != p.door {
+				a.Incarnation = ""
+			}
 			return a.Incarnation, true
 		case err == nil && status >= 400 && status < 500 && status != http.StatusTooManyRequests && status != http.StatusRequestTimeout:
 			p.b.fault("refused: well-formed report %s got %d %.200s", it.id, status, raw)
 			return "", true
 		}
 		pause(ctx, wait/2+rand.N(wait))
+		at, other = other, at
 	}
 	return "", false
 }

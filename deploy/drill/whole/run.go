@@ -96,10 +96,10 @@ func people(ctx context.Context, w *town, b *book, seed uint64, making <-chan st
 			p.every = 25 * time.Millisecond
 			wg.Go(func() { p.overMQTT(ctx, st.MQTT, making) })
 		case 2:
-			wg.Go(func() { p.overHTTP(ctx, st.URL, making) })
+			wg.Go(func() { p.overHTTP(ctx, making) })
 		default:
 			p.door = atCity
-			wg.Go(func() { p.overHTTP(ctx, cmd, making) })
+			wg.Go(func() { p.overHTTP(ctx, making) })
 		}
 	}
 	for _, o := range []*officer{{c: w.officer(st.URL, "ward_officer"), door: atWard}, {c: w.officer(cmd, "command_officer"), door: atCity}} {

@@ -1,0 +1,5 @@
+//go:build planted_applied_apart
+
+package planted
+
+const planted = "applied_apart"

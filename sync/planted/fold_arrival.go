@@ -1,0 +1,5 @@
+//go:build planted_fold_arrival
+
+package planted
+
+const planted = "fold_arrival"

@@ -1,0 +1,5 @@
+//go:build planted_gap_taken
+
+package planted
+
+const planted = "gap_taken"

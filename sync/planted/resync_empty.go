@@ -1,0 +1,5 @@
+//go:build planted_resync_empty
+
+package planted
+
+const planted = "resync_empty"

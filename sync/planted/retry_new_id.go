@@ -1,0 +1,5 @@
+//go:build planted_retry_new_id
+
+package planted
+
+const planted = "retry_new_id"

@@ -1,0 +1,5 @@
+//go:build planted_unsynced
+
+package planted
+
+const planted = "unsynced"
