@@ -317,6 +317,9 @@ func (c *City) keep(ctx context.Context, k *child) {
 		if !stopped {
 			if err := c.once(ctx, k); err != nil && ctx.Err() == nil {
 				c.log.Warn("a process of the city ended", "name", k.name, "err", err)
+				if err := c.publishIfReady(); err != nil { // its pid is nobody's now
+					c.log.Error("city.json", "err", err)
+				}
 			}
 		}
 		k.mu.Lock()

@@ -105,6 +105,9 @@ func (c *City) command(w http.ResponseWriter, name string, sig syscall.Signal) {
 		_ = cmd.Process.Signal(sig) // it may have ended by itself
 		select {
 		case <-gone:
+			if err := c.publishIfReady(); err != nil { // before the answer: who asked may read the file now
+				c.log.Error("city.json", "err", err)
+			}
 		case <-time.After(stopLimit):
 			http.Error(w, fmt.Sprintf("%s has not ended within %v; kill %d if it must", name, stopLimit, cmd.Process.Pid), 504)
 		}
