@@ -30,6 +30,7 @@ func (o ops) String() string {
 type sights struct {
 	done, killed  [opKinds]atomic.Int64
 	ahead, resync atomic.Bool
+	refused       atomic.Bool // a part with a cursor could not be kept
 }
 
 // seen counts in how many seeds a thing was met: a simulation that never meets
@@ -44,7 +45,8 @@ var coverage = seen{n: map[string]int{}}
 func (c *seen) add(s *sim) {
 	alarms := s.alarms()
 	met := map[string]bool{"rollback": s.rolledBack, "clone": s.cloned, "fork": s.forked, "rollback named": alarms["rollback"] > 0,
-		"clone named": alarms["clone"] > 0, "city ahead of a disk": s.saw.ahead.Load(), "resync": s.saw.resync.Load()}
+		"clone named": alarms["clone"] > 0, "city ahead of a disk": s.saw.ahead.Load(), "resync": s.saw.resync.Load(),
+		"rows that could not be kept": s.saw.refused.Load()}
 	for o := range opKinds {
 		met["killed in "+o.String()] = s.saw.killed[o].Load() > 0
 	}

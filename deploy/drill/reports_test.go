@@ -2,6 +2,7 @@ package drill
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"wardline/core/fsm"
@@ -156,12 +157,22 @@ func (s *sim) twin() {
 	if !st.up() {
 		return
 	}
-	if s.r.IntN(2) == 0 {
-		st.snare(opFork, s.r.IntN(2) == 0)
-	}
 	inc := st.ledger.Stats().Incarnation
 	held, err := s.city.machine.Heads(origin)
 	s.must(err)
+	if !slices.ContainsFunc(held, func(h record.Head) bool { return h.Incarnation == inc }) {
+		return // the city does not know this life yet
+	}
+	if s.r.IntN(2) == 0 {
+		// What the station has at the twin's places waits on its disk, while the
+		// twin's entries come down to it.
+		for i := range nodes {
+			s.net.set(i, false, true, false)
+		}
+		for lane := record.Urgent; lane <= record.Telemetry; lane++ {
+			s.send(st, s.newReport(lane, true), func(bool) {})
+		}
+	}
 	for _, h := range held {
 		if h.Incarnation != inc {
 			continue

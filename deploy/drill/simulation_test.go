@@ -216,6 +216,32 @@ func (s *sim) faults() {
 			s.supervise(st)
 		}
 	}
+	if s.forked && s.r.IntN(2) == 0 {
+		s.dieInFork(s.fleet[0])
+	}
+}
+
+// dieInFork lets a station find its fork over whole wires, and die of it.
+func (s *sim) dieInFork(st *station) {
+	s.city.mu.Lock()
+	s.city.leaderless, s.city.full = false, false
+	s.city.mu.Unlock()
+	for i := range nodes {
+		s.net.set(i, false, false, false)
+	}
+	if st.ended.Load() {
+		st.kill()
+	}
+	if !st.up() {
+		st.start()
+	}
+	st.disarm()
+	st.snare(opFork, s.r.IntN(2) == 0)
+	for lane := record.Urgent; lane <= record.Telemetry; lane++ {
+		s.send(st, s.newReport(lane, true), func(bool) {})
+	}
+	time.Sleep(20 * time.Second)
+	s.supervise(st)
 }
 
 // snare lets a process die in the next operation of one kind, so that each kind

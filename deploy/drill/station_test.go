@@ -269,13 +269,20 @@ func (x sink) Cursor() (c downlink.Cursor, err error) {
 	return c, err
 }
 
-// Apply also checks that rows come once, in order.
+// Apply also checks that rows come once, in order, and that the cursor never
+// moves without them.
 func (x sink) Apply(p downlink.Part, w *record.Wrapper) error {
 	return x.st.op(opApply, func() error {
 		if at := x.st.at(); p.Cursor != nil && !p.Resync && p.Cursor.Seq <= at.Seq {
 			x.st.s.fail("%s: the downlink brought row %d again, the disk has %d", x.st.name, p.Cursor.Seq, at.Seq)
 		}
 		if err := x.Sink.Apply(p, w); err != nil {
+			if c, cerr := x.Sink.Cursor(); cerr != nil || c != x.st.at() {
+				x.st.s.fail("%s: the cursor is %d (%v), although the part that brought it there was refused: %v", x.st.name, c.Seq, cerr, err)
+			}
+			if p.Cursor != nil {
+				x.st.s.saw.refused.Store(true)
+			}
 			return err
 		}
 		x.st.s.saw.resync.Store(x.st.s.saw.resync.Load() || p.Resync)
