@@ -34,7 +34,11 @@ type Summary struct {
 // finish makes the wards of what was read.
 func (g *geoReader) finish() (*Wards, Summary, error) {
 	if len(g.list) == 0 {
-		return nil, g.sum, &InputError{Problem: fmt.Sprintf("no ward in %d features, %d of them without an area", g.sum.Features, g.sum.Skipped)}
+		p := fmt.Sprintf("no ward in %d features; a ward is a feature with a Polygon or a MultiPolygon", g.sum.Features)
+		if len(g.sum.Notes) > 0 {
+			p += " (" + strings.Join(g.sum.Notes, "; ") + ")"
+		}
+		return nil, g.sum, &InputError{Problem: p}
 	}
 	s := &g.sum
 	s.Wards, s.Points, s.CodeFrom, s.NameFrom = len(g.list), g.points, g.codeBy, g.nameBy
