@@ -144,7 +144,7 @@ func TestCity_MQTT_ReceiptsFromWardToSeen(t *testing.T) {
 				fields = append(fields, m.Error.Field)
 			}
 		}
-		return fmt.Sprint(fields) == "[category ]"
+		return fmt.Sprint(fields) == "[category payload]"
 	})
 	var bad struct {
 		Items []struct{ Field, Device string }
