@@ -69,6 +69,7 @@ type panelLine struct {
 	mu    sync.Mutex // guards below
 	sup   *panel.Supervisor
 	saved time.Time
+	wrong troubles
 }
 
 // saveEvery is how often "last heard" is kept while bytes come: a restart may
@@ -95,12 +96,35 @@ func (s *Station) newPanel(c Panel) (*panelLine, error) {
 			return nil, fmt.Errorf("panel %s: stored supervision: %w", c.Device, err)
 		}
 	}
+	if raw, err = s.ledger.Note(p.wrongNote()); err == nil && raw != nil {
+		err = json.Unmarshal(raw, &p.wrong)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("panel %s: stored troubles: %w", c.Device, err)
+	}
 	p.sup = panel.NewSupervisor(pr.Supervision, st, s.wall)
 	p.line, err = serialport.New(c.Port, pr, d, p, s.log)
 	return p, err
 }
 
-func (p *panelLine) note() []byte { return []byte("supervision/" + p.c.Device) }
+func (p *panelLine) note() []byte      { return []byte("supervision/" + p.c.Device) }
+func (p *panelLine) wrongNote() []byte { return []byte("troubles/" + p.c.Device) }
+
+// told keeps what a synced frame says of the device's own state, for the desk
+// and over restarts.
+func (p *panelLine) told(events []panel.Event) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if !p.wrong.take(events, p.s.wall().UnixMilli()) {
+		return
+	}
+	raw, err := json.Marshal(p.wrong)
+	if err != nil {
+		p.s.log.Error("troubles", "device", p.c.Device, "err", err)
+		return
+	}
+	p.keep(p.wrongNote(), raw)
+}
 
 // Frame hands a frame to the door; its ACK goes out after the sync.
 func (p *panelLine) Frame(f serialport.Frame) {
@@ -113,6 +137,9 @@ func (p *panelLine) Frame(f serialport.Frame) {
 			p.s.log.Error("a frame could not be kept; its sender sends it again", "device", p.c.Device, "err", err)
 		}
 		f.Answer(err == nil)
+		if err == nil {
+			p.told(f.Events)
+		}
 	})
 }
 
@@ -161,10 +188,14 @@ func (p *panelLine) save() {
 	if !ok {
 		return
 	}
-	a := ledger.Append{Lane: record.Telemetry, NoEntry: true, Notes: []ledger.Note{{Key: p.note(), Value: raw}}}
+	p.keep(p.note(), raw)
+}
+
+func (p *panelLine) keep(key, raw []byte) {
+	a := ledger.Append{Lane: record.Telemetry, NoEntry: true, Notes: []ledger.Note{{Key: key, Value: raw}}}
 	p.s.ledger.Submit(a, func(_ ledger.Result, err error) {
 		if err != nil {
-			p.s.log.Warn("supervision could not be kept now", "device", p.c.Device, "err", err)
+			p.s.log.Warn("what is known of an alarm line could not be kept now", "device", p.c.Device, "err", err)
 		}
 	})
 }
@@ -204,6 +235,10 @@ func (p *panelLine) device() api.DeviceState {
 	if st := p.sup.State(); st.Silent {
 		t := api.Time(st.LastByte.UnixMilli())
 		d.SilentSince = &t
+	}
+	if n := len(p.wrong); n > 0 {
+		t := api.Time(p.wrong[n-1].At)
+		d.Since, d.Detail = &t, p.wrong.String()
 	}
 	return d
 }
