@@ -118,16 +118,16 @@ func (b *book) all() []ack {
 // forget marks what a disk that was put back took with it: acknowledged at the
 // ward after the image was taken, by a source without memory, not in the city when
 // the disk was swapped. behind says that the city certainly holds what the image does not.
-func (b *book) forget(image time.Time, inCity map[string]bool) (n int, behind bool) {
+func (b *book) forget(image time.Time, h held) (n int, behind bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	for _, a := range b.acks {
-		if a.Door == atWard && !a.Keeps && a.At.After(image) && !inCity[a.ID] {
+		if a.Door == atWard && !a.Keeps && a.At.After(image) && !h.known[a.ID] {
 			a.gone = true
 			n++
 		}
 		// An acknowledgement may be read some time after it was sent.
-		behind = behind || a.Door == atWard && inCity[a.ID] && a.At.After(image.Add(time.Second))
+		behind = behind || a.Door == atWard && h.lines[a.ID] && a.At.After(image.Add(time.Second))
 	}
 	return n, behind
 }

@@ -36,27 +36,39 @@ func entries(ctx context.Context, c *client) (all []entry, err error) {
 	}
 }
 
-// heldNow are the reports and entries that the city has, asked for until it
-// answers.
-func (w *town) heldNow(ctx context.Context) (map[string]bool, error) {
+// held is what the city has.
+type held struct {
+	// known are reports and entries, whoever brought them; lines those reports that
+	// came over the station's line.
+	known, lines map[string]bool
+}
+
+// heldNow reads what the city has, until it answers.
+func (w *town) heldNow(ctx context.Context) (held, error) {
+	ctx = context.WithoutCancel(ctx) // the run's end must not fall into the swap of a disk
 	c := w.officer(w.file.Command.URL, "auditor")
 	for end := time.Now().Add(time.Minute); ; {
 		all, err := entries(ctx, c)
 		if err == nil {
-			held := map[string]bool{}
+			h := held{map[string]bool{}, map[string]bool{}}
 			for _, e := range all {
-				held[e.ID] = true
+				h.known[e.ID] = true
+				if e.Report == nil {
+					continue
+				}
 				// A station's routing names a report that may be in another lane, still under way.
-				if e.Kind == "report" && e.Report != nil {
-					held[*e.Report] = true
+				if e.Kind == "report" {
+					h.known[*e.Report] = true
+				}
+				if e.Origin == station {
+					h.lines[*e.Report] = true
 				}
 			}
-			return held, nil
+			return h, nil
 		}
-		if time.Now().After(end) || !pause(context.WithoutCancel(ctx), 200*time.Millisecond) {
-			return nil, err
+		if time.Now().After(end) || !pause(ctx, 200*time.Millisecond) {
+			return held{}, err
 		}
-		ctx = context.WithoutCancel(ctx)
 	}
 }
 

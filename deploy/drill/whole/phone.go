@@ -92,6 +92,9 @@ func (p *phone) overHTTP(ctx context.Context, making <-chan struct{}) {
 	for {
 		select {
 		case <-making:
+			if p.keeps {
+				p.offer(ctx, own, other) // as an app does that is opened again
+			}
 			return
 		default:
 		}
@@ -149,7 +152,7 @@ func (p *phone) hasReceipt(ctx context.Context, c *client, id string) bool {
 }
 
 // post sends one report until it is acknowledged; false when ctx ends before.
-// The incarnation is that of the phone's own door, empty when the other one answered.
+// The incarnation is the station's, empty when the city answered.
 func (p *phone) post(ctx context.Context, it *item, at, other side) (incarnation string, ok bool) {
 	for wait := 50 * time.Millisecond; ctx.Err() == nil; wait = min(2*wait, time.Second) {
 		sent := time.Now()
@@ -168,7 +171,7 @@ func (p *phone) post(ctx context.Context, it *item, at, other side) (incarnation
 				p.b.fault("answer to report %s: %v", it.id, err)
 			}
 			p.took(it, at.door)
-			if at.door != p.door {
+			if at.door != atWard {
 				a.Incarnation = ""
 			}
 			return a.Incarnation, true

@@ -1,0 +1,64 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"wardline/sync/planted"
+)
+
+var tag = regexp.MustCompile(`(?m)^//go:build planted_(\w+)$`)
+
+// TestBugs_EachThatIsPlanted_IsTried also holds the list of tags in none.go,
+// without which a build would have two names, or none.
+func TestBugs_EachThatIsPlanted_IsTried(t *testing.T) {
+	if planted.Name != "" {
+		t.Skipf("this build has the bug %s", planted.Name)
+	}
+	dir := filepath.Join("..", "..", "..", "sync", "planted")
+	files, err := filepath.Glob(filepath.Join(dir, "*.go"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var there, tried []string
+	none := ""
+	for _, f := range files {
+		raw, err := os.ReadFile(f)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if filepath.Base(f) == "none.go" {
+			none = string(raw)
+		}
+		if m := tag.FindSubmatch(raw); m != nil {
+			there = append(there, string(m[1]))
+		}
+	}
+	for _, b := range bugs {
+		tried = append(tried, b.name)
+		if !strings.Contains(none, "planted_"+b.name+" ") && !strings.Contains(none, "planted_"+b.name+")") {
+			t.Errorf("none.go does not name planted_%s", b.name)
+		}
+	}
+	slices.Sort(there)
+	slices.Sort(tried)
+	if !slices.Equal(there, tried) {
+		t.Errorf("planted: %v, tried: %v", there, tried)
+	}
+}
+
+func TestVerdict_OfBothForms_IsTheCheckThatFailed(t *testing.T) {
+	for out, want := range map[string]string{
+		"    whole_test.go:84: seed 21 after 1m50s: not within 1m: listed: 17 are lacking\n        {Seed:21}\n":     "not within 1m: listed: 17 are lacking",
+		"        x_test.go:1:     2.000s everything heals\n        x_test.go:1:  91.164s FAILED: a receipt for x\n": "a receipt for x",
+		"panic: boom\n\ngoroutine 1\n": "failed: panic: boom",
+	} {
+		if got := verdict([]byte(out)); got != want {
+			t.Errorf("%q: %q, want %q", out, got, want)
+		}
+	}
+}
