@@ -117,6 +117,9 @@ func (c *simCity) commit(item []byte) fsm.Result {
 	c.index++
 	out, err := c.machine.ApplyBatch([]fsm.LogEntry{{Index: c.index, Term: 1, Items: [][]byte{item}}})
 	c.s.must(err)
+	if err != nil {
+		return fsm.Result{Status: fsm.Refused, Detail: err.Error()}
+	}
 	r, err := fsm.DecodeResult(out[0][0])
 	c.s.must(err)
 	return r

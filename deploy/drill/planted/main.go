@@ -44,7 +44,7 @@ var bugs = []bug{
 	whole("cursor_first", "none", 12),
 	simulation("retry_new_id", 60),
 	simulation("receipt_first", 60),
-	whole("gap_taken", "none", 8),
+	simulation("gap_taken", 60),
 	whole("repeat_unknown", "none", 4),
 	whole("applied_apart", "none", 8),
 	whole("state_differs", "none", 2),
