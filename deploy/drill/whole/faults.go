@@ -90,7 +90,7 @@ func (m *master) pick(ctx context.Context) {
 		}
 	case k < 55:
 		d := time.Duration(200+m.r.IntN(1800)) * time.Millisecond
-		if !m.w.o.Short && m.r.IntN(3) == 0 {
+		if long := m.r.IntN(3) == 0; long && !m.w.o.Short {
 			d += 6 * time.Second
 		}
 		m.freeze(ctx, name, d)
