@@ -202,12 +202,12 @@ func (n *Node) Run(ctx context.Context) error {
 	for err := range errs {
 		all = append(all, err)
 	}
+	err := errors.Join(all...)
 	var stall *cluster.StallError
-	if err := errors.Join(all...); errors.As(err, &stall) {
-		return err // something still hangs in the files: they are left as they are, and the process ends
+	if !errors.As(err, &stall) { // else something still hangs in the files: they are left as they are, and the process ends
+		n.closeFiles()
 	}
-	n.closeFiles()
-	return errors.Join(all...)
+	return err
 }
 
 type lineServer struct {

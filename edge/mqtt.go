@@ -59,18 +59,12 @@ const roomEvery = 500 * time.Millisecond
 // room calls clients back that were refused for now, once the ledger takes
 // entries of all lanes again.
 func (s *Station) room(ctx context.Context) error {
-	t := time.NewTicker(roomEvery)
-	defer t.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-t.C:
-			if s.ledger.Roomy() {
-				s.mqtt.Room()
-			}
+	every(ctx, roomEvery, func() {
+		if s.ledger.Roomy() {
+			s.mqtt.Room()
 		}
-	}
+	})
+	return nil
 }
 
 // claimed tells devices that an officer has what they reported.

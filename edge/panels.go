@@ -204,20 +204,13 @@ func (p *panelLine) keep(key, raw []byte) {
 func (p *panelLine) run(ctx context.Context) error {
 	var wg sync.WaitGroup
 	wg.Go(func() {
-		t := time.NewTicker(time.Second)
-		defer t.Stop()
-		for {
-			select {
-			case <-ctx.Done():
-				return
-			case <-t.C:
-				p.mu.Lock()
-				if c, ok := p.sup.Check(); ok {
-					p.changed(c)
-				}
-				p.mu.Unlock()
+		every(ctx, time.Second, func() {
+			p.mu.Lock()
+			defer p.mu.Unlock()
+			if c, ok := p.sup.Check(); ok {
+				p.changed(c)
 			}
-		}
+		})
 	})
 	err := p.line.Run(ctx)
 	wg.Wait()

@@ -60,16 +60,8 @@ func (d *presentDevice) fixed() bool { return d.Kind != "app" }
 
 // Run writes entries for what lasts.
 func (p *presence) Run(ctx context.Context) error {
-	t := time.NewTicker(presenceEvery)
-	defer t.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-t.C:
-			p.record()
-		}
-	}
+	every(ctx, presenceEvery, p.record)
+	return nil
 }
 
 func (p *presence) record() {

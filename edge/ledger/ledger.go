@@ -48,8 +48,7 @@ type Ledger struct {
 	closed bool
 	wake   chan struct{}
 
-	quarantine []kept // with quarNext: the committer's own
-	quarNext   uint64
+	quarantine quarantine
 	waits      []time.Duration // for Observe; the committer's own
 
 	smu      sync.RWMutex // guards what the committer shares with readers

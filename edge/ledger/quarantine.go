@@ -9,10 +9,43 @@ import (
 	"wardline/sync/record"
 )
 
-// kept is one malformed input in the quarantine.
-type kept struct {
-	number uint64
-	source string
+// quarantine is which malformed inputs of whom are kept; the committer's own.
+type quarantine struct {
+	of   map[string][]uint64 // source -> numbers of its rows, the oldest first
+	rows int
+	next uint64
+}
+
+func (q *quarantine) add(source string, number uint64) {
+	if q.of == nil {
+		q.of = map[string][]uint64{}
+	}
+	q.of[source] = append(q.of[source], number)
+	q.rows++
+	q.next = number + 1
+}
+
+// crowded is the source that has the most; of several the one with the oldest row.
+func (q *quarantine) crowded() (most string) {
+	for source, list := range q.of {
+		if have := q.of[most]; len(list) > len(have) || (len(list) == len(have) && list[0] < have[0]) {
+			most = source
+		}
+	}
+	return most
+}
+
+// drop takes the oldest row of the crowded source out, and gives its number.
+func (q *quarantine) drop() uint64 {
+	source := q.crowded()
+	list := q.of[source]
+	if len(list) == 1 {
+		delete(q.of, source)
+	} else {
+		q.of[source] = list[1:]
+	}
+	q.rows--
+	return list[0]
 }
 
 // maxSource bounds a source's name in the quarantine, in bytes.
@@ -28,39 +61,22 @@ func (l *Ledger) Quarantine(source string, raw []byte, done func(error)) {
 	}
 	r := &request{lane: record.Urgent, size: len(raw) + 512, done: func(_ Result, err error) { done(err) }}
 	r.op = func(b *batch) error {
-		n := kept{b.l.quarNext, source}
-		b.l.quarNext++ // the committer's own; a number that is not used does no harm
-		for len(b.l.quarantine) >= quarantineRows {
-			i := crowded(b.l.quarantine)
-			if err := b.tx.Delete(u64([]byte{rowQuarantine}, b.l.quarantine[i].number)); err != nil {
+		q := &b.l.quarantine
+		for q.rows >= quarantineRows {
+			if err := b.tx.Delete(u64([]byte{rowQuarantine}, q.drop())); err != nil {
 				b.broken = err
 				return err
 			}
-			b.l.quarantine = append(b.l.quarantine[:i], b.l.quarantine[i+1:]...)
 		}
-		b.l.quarantine = append(b.l.quarantine, n)
+		number := q.next
+		q.add(source, number)
 		b.l.counts.quarantined.Add(1)
 		row := append(append([]byte{byte(len(source))}, source...), raw...)
-		return b.set(u64([]byte{rowQuarantine}, n.number), row)
+		return b.set(u64([]byte{rowQuarantine}, number), row)
 	}
 	if err := l.enqueue(r); err != nil {
 		done(err)
 	}
-}
-
-// crowded is the oldest row of the source that has the most.
-func crowded(list []kept) int {
-	count, first := map[string]int{}, map[string]int{}
-	most := list[0].source
-	for i, k := range list {
-		if count[k.source]++; count[k.source] == 1 {
-			first[k.source] = i
-		}
-		if count[k.source] > count[most] {
-			most = k.source
-		}
-	}
-	return first[most]
 }
 
 // loadQuarantine reads who has what there.
@@ -69,9 +85,7 @@ func (l *Ledger) loadQuarantine(tx *badger.Txn) error {
 		if len(k) != 9 || len(v) == 0 || len(v) < 1+int(v[0]) {
 			return fmt.Errorf("%w: quarantine %x", errRow, k)
 		}
-		n := binary.BigEndian.Uint64(k[1:])
-		l.quarantine = append(l.quarantine, kept{n, string(v[1 : 1+int(v[0])])})
-		l.quarNext = n + 1
+		l.quarantine.add(string(v[1:1+int(v[0])]), binary.BigEndian.Uint64(k[1:]))
 		return nil
 	})
 }
