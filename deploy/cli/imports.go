@@ -6,12 +6,11 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
-	"net/http"
-	"net/http/cookiejar"
 	"os"
 	"path/filepath"
 	"time"
+
+	"wardline/deploy/city"
 )
 
 // Wards imports ward boundaries:
@@ -42,7 +41,7 @@ func Rules(ctx context.Context, args []string) error {
 		if err != nil {
 			return err
 		}
-		out, err := c.call(ctx, "GET", "/api/v1/rules", nil)
+		out, err := c.Call(ctx, "GET", "/api/v1/rules", nil)
 		if err != nil {
 			return err
 		}
@@ -64,7 +63,7 @@ func importFiles(ctx context.Context, name, path string, args []string) error {
 		if err != nil {
 			return fmt.Errorf("%s: %w", name, err)
 		}
-		out, err := c.call(ctx, "POST", path, raw)
+		out, err := c.Call(ctx, "POST", path, raw)
 		if err != nil {
 			return fmt.Errorf("%s: %w", file, err)
 		}
@@ -87,8 +86,7 @@ func printJSON(raw []byte) error {
 
 // client speaks to a core in an administrator's name.
 type client struct {
-	http  *http.Client
-	url   string
+	*city.Client
 	files []string
 }
 
@@ -108,18 +106,15 @@ func signIn(ctx context.Context, name string, args []string) (*client, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
-	jar, err := cookiejar.New(nil)
+	c, err := city.NewClient(*url, importLimit)
 	if err != nil {
 		return nil, err
 	}
-	c := &client{http: &http.Client{Jar: jar, Timeout: 2 * time.Minute}, url: *url, files: f.Args()}
-	login, err := json.Marshal(map[string]string{"user": *user, "password": password})
-	if err != nil {
-		return nil, err
-	}
-	_, err = c.call(ctx, "POST", "/api/v1/session", login)
-	return c, err
+	return &client{c, f.Args()}, c.SignIn(ctx, *user, password)
 }
+
+// importLimit is how long one file may take to be committed.
+const importLimit = 2 * time.Minute
 
 // administrator finds who imports: in a city to try from its city.json.
 func administrator(data, file string, url, user *string) (password string, err error) {
@@ -145,28 +140,4 @@ func administrator(data, file string, url, user *string) (password string, err e
 		}
 	}
 	return password, nil
-}
-
-func (c *client) call(ctx context.Context, method, path string, body []byte) ([]byte, error) {
-	url := c.url + path
-	r, err := http.NewRequestWithContext(ctx, method, url, bytes.NewReader(body))
-	if err != nil {
-		return nil, err
-	}
-	a, err := c.http.Do(r)
-	if err != nil {
-		return nil, err
-	}
-	out, err := io.ReadAll(io.LimitReader(a.Body, 1<<20))
-	if err := errors.Join(err, a.Body.Close()); err != nil {
-		return nil, err
-	}
-	if a.StatusCode >= 300 {
-		var p struct{ Detail string }
-		if json.Unmarshal(out, &p) == nil && p.Detail != "" {
-			return nil, errors.New(p.Detail)
-		}
-		return nil, fmt.Errorf("%s: %s", url, a.Status)
-	}
-	return out, nil
 }
