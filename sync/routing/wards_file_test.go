@@ -87,7 +87,7 @@ func places(w *Wards, n int) []Point {
 func TestWardsFile_NearestCentre_IsRightForThreeInFourAndTellsTheOthers(t *testing.T) {
 	w, _ := realWards(t)
 	const n = 4000
-	all, right, told, wards, snapped, capped := 0, 0, 0, 0, 0, 0
+	all, right, told, wards, snapped, capped, far := 0, 0, 0, 0, 0, 0, 0
 	for _, p := range places(w, n) {
 		in := Input{Category: record.Fire, Place: &record.Place{LatE7: p.LatE7, LonE7: p.LonE7, AccuracyCM: 2000}}
 		truth := Route(nil, w, in)
@@ -95,11 +95,16 @@ func TestWardsFile_NearestCentre_IsRightForThreeInFourAndTellsTheOthers(t *testi
 			snapped++
 			continue
 		}
+		all++
 		d := Route(nil, nil, in)
+		if d.Basis == ByCommand && d.Outside {
+			// Islets of Côn Đảo lie farther than maxSnap from its centre.
+			far++
+			continue
+		}
 		if !d.Approximate {
 			t.Fatalf("%s: routed by %s", p, d.Basis)
 		}
-		all++
 		if d.Lead == truth.Lead {
 			right++
 		}
@@ -111,16 +116,16 @@ func TestWardsFile_NearestCentre_IsRightForThreeInFourAndTellsTheOthers(t *testi
 		}
 		wards += len(wardsOf(d.Told))
 	}
-	t.Logf("%d places in a ward, %d in none: nearest centre right %.1f %%, right ward told %.1f %%, %.2f wards told, capped %.1f %%",
-		all, snapped, 100*float64(right)/float64(all), 100*float64(told)/float64(all), float64(wards)/float64(all), 100*float64(capped)/float64(all))
-	if right*100 < 65*all || told*100 < 90*all {
-		t.Errorf("right %d, told %d of %d", right, told, all)
+	t.Logf("%d places in a ward (%d too far from any centre), %d in none: nearest centre right %.1f %%, right ward told %.1f %%, %.2f wards told, capped %.1f %%",
+		all, far, snapped, 100*float64(right)/float64(all), 100*float64(told)/float64(all), float64(wards)/float64(all), 100*float64(capped)/float64(all))
+	if right*100 < 65*all || told*100 < 90*all || far*100 > all {
+		t.Errorf("right %d, told %d, too far %d of %d", right, told, far, all)
 	}
 }
 
 func TestWardsFile_IndexAgreesWithReadingEveryEdge(t *testing.T) {
 	w, _ := realWards(t)
-	n := 200
+	n := 40
 	if os.Getenv("WARDLINE_LONG") != "" {
 		n = 20_000
 	}
