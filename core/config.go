@@ -28,6 +28,9 @@ type Config struct {
 	// CityKey is the file with the key that wraps the keys of sealed parts; all
 	// nodes have the same. A founding node makes it when it is not there.
 	CityKey string `json:"city_key" yaml:"city_key"`
+	// AuthorityKey is the file with the secret of the city's certificate authority, the
+	// same on all nodes; empty takes CityKey.
+	AuthorityKey string `json:"authority_key,omitempty" yaml:"authority_key"`
 	// ReserveMB is the free space, in MiB, below which the node leads only if
 	// no other can and takes no routine reports; below half of it the process
 	// ends. 0 takes the default. A ballast of three quarters of it is kept beside.

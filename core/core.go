@@ -21,12 +21,14 @@ import (
 
 	"wardline/core/cluster"
 	"wardline/core/fsm"
+	"wardline/core/pki"
 	"wardline/sync/api"
 	"wardline/sync/downlink"
 	"wardline/sync/figures"
 	"wardline/sync/identity"
 	"wardline/sync/record"
 	"wardline/sync/sealing"
+	"wardline/sync/trust"
 	"wardline/sync/uplink"
 	"wardline/sync/view"
 	"wardline/sync/wire"
@@ -47,10 +49,13 @@ type Node struct {
 	sign    ed25519.PrivateKey
 	keys    *sealing.Keyring
 	people  *identity.Directory
+	ca      *pki.Authority
+	trust   *trust.Holder
 	session [32]byte
 	applies prometheus.Histogram
 
 	http, raftL, syncL net.Listener
+	raftDoor           *trust.Gate
 
 	line *Line
 }
@@ -119,9 +124,13 @@ func New(c Config, log *slog.Logger) (n *Node, err error) {
 			return n, err
 		}
 	}
+	if err = n.openTrust(); err != nil {
+		return n, err
+	}
+	n.raftDoor = trust.NewGate(n.raftL, n.trust, n.log)
 	n.line = NewLine(LineDeps{ID: c.ID, Machine: n.machine, View: n.view, Keys: n.keys, Sign: n.sign, Clock: n.clock, Cluster: raftLine{n},
 		Wall: n.wall, Log: n.log})
-	n.raft, err = cluster.New(rc, state{n.machine, n.applies}, cluster.Deps{Listener: n.raftL, Log: n.log, Space: n.space, Wall: n.wall, Local: n.local})
+	n.raft, err = cluster.New(rc, state{n.machine, n.applies}, cluster.Deps{Listener: n.raftDoor.Machines(protoRaft, trust.Node), Dial: n.dialRaft, Log: n.log, Space: n.space, Wall: n.wall, Local: n.local})
 	return n, err
 }
 
@@ -173,7 +182,9 @@ func (n *Node) Run(ctx context.Context) error {
 	raftCtx, stopRaft := context.WithCancel(context.Background())
 	defer stopRaft()
 	errs := make(chan error, 8)
-	var fg, bg sync.WaitGroup
+	doorCtx, stopDoors := context.WithCancel(context.Background())
+	defer stopDoors()
+	var fg, bg, doors sync.WaitGroup
 	start := func(wg *sync.WaitGroup, name string, f func() error) {
 		wg.Add(1)
 		go func() {
@@ -192,11 +203,15 @@ func (n *Node) Run(ctx context.Context) error {
 	start(&fg, "views", func() error { return n.view.Run(front) })
 	start(&fg, "ticks", func() error { return n.tick(front) })
 	start(&bg, "raft", func() error { return n.raft.Run(raftCtx) })
+	start(&doors, "raft door", func() error { return n.raftDoor.Run(doorCtx) })
+	start(&fg, "certificates", func() error { return n.keepTrust(front) })
 	<-ctx.Done()
 	stopFront()
 	fg.Wait()
 	stopRaft()
 	bg.Wait()
+	stopDoors() // after Raft, which hands its leadership over through it
+	doors.Wait()
 	close(errs)
 	var all []error
 	for err := range errs {

@@ -9,6 +9,7 @@ import (
 	"wardline/core/fsm"
 	"wardline/sync/figures"
 	"wardline/sync/record"
+	"wardline/sync/trust"
 )
 
 // maxStationFigures bounds the wards that are labels: the city has 168, and whoever
@@ -82,6 +83,20 @@ func figureList() []figures.Figure[*scrape] {
 				emit(float64(st.Waiting), string(st.Ward))
 			}
 		}, "ward"),
+		figures.Counters("wardline_core_tls_connections_total", "Connections at the doors for machines, by what came of them; accepted ones have proven who they are.", func(s *scrape, emit figures.Emit) {
+			for _, d := range s.n.doors() {
+				n, _ := d.gate.Turned()
+				for _, outcome := range trust.Reasons() {
+					emit(float64(n[outcome]), d.name, outcome)
+				}
+			}
+		}, "door", "outcome"),
+		figures.Gauges("wardline_core_tls_half_open", "Connections that have proven nothing yet.", func(s *scrape, emit figures.Emit) {
+			for _, d := range s.n.doors() {
+				_, half := d.gate.Turned()
+				emit(float64(half), d.name)
+			}
+		}, "door"),
 	}
 }
 

@@ -1,0 +1,22 @@
+package trust
+
+import (
+	"context"
+	"crypto/tls"
+	"net"
+)
+
+// Dial opens a connection to a machine of the city that speaks proto.
+func (h *Holder) Dial(ctx context.Context, addr, proto string, kinds ...Kind) (net.Conn, error) {
+	d := net.Dialer{}
+	raw, err := d.DialContext(ctx, "tcp", addr)
+	if err != nil {
+		return nil, err
+	}
+	t := tls.Client(raw, h.Client(proto, kinds...))
+	if err := t.HandshakeContext(ctx); err != nil {
+		_ = raw.Close() // the other end is not whom we look for
+		return nil, err
+	}
+	return Conn{t}, nil
+}
