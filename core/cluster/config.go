@@ -187,7 +187,8 @@ type Deps struct {
 	Listener net.Listener
 	// Dial reaches another node's Listener; nil means plain TCP.
 	Dial func(ctx context.Context, addr string) (net.Conn, error)
-	// Log is where changes of state are said; nil means nowhere.
+	// Log is where changes of state are said, by a caller that has put this node's
+	// name on it; nil means nowhere.
 	Log *slog.Logger
 	// Space is the free-space gate, opened by the caller before its State so
 	// that the ballast serves both; nil means that New opens one.

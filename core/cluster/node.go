@@ -78,7 +78,6 @@ func New(cfg Config, state State, deps Deps) (*Node, error) {
 	if n.lg == nil {
 		n.lg = slog.New(slog.DiscardHandler)
 	}
-	n.lg = n.lg.With("node", cfg.ID)
 	if n.addr == "" {
 		n.addr = deps.Listener.Addr().String()
 	}

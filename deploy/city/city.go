@@ -15,6 +15,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"sync"
 	"syscall"
 	"time"
@@ -37,7 +38,8 @@ type Options struct {
 	Command, Station, MQTT string
 	Devices                int
 	NoRestart              bool
-	Binary                 string // this program
+	Given                  []string // names of the flags that somebody set; the others hold their default
+	Binary                 string   // this program
 	Out                    io.Writer
 }
 
@@ -106,6 +108,11 @@ func New(o Options) (*City, error) {
 		}
 		if err := c.refit(); err != nil {
 			return nil, err
+		}
+		for _, name := range o.Given {
+			if slices.Contains([]string{"command", "station", "mqtt", "devices"}, name) {
+				c.log.Warn("--"+name+" is ignored: this city goes on with the addresses, ids and passwords that it was made with; another --data makes a new one", "data", o.Dir)
+			}
 		}
 	case errors.Is(err, os.ErrNotExist):
 		if err := c.draw(); err != nil {

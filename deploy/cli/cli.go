@@ -4,6 +4,7 @@ package cli
 import (
 	"context"
 	"errors"
+	"flag"
 	"fmt"
 	"io"
 	"log/slog"
@@ -125,6 +126,7 @@ func City(ctx context.Context, args []string) error {
 		return err
 	}
 	o.Binary = bin
+	f.Visit(func(f *flag.Flag) { o.Given = append(o.Given, f.Name) })
 	c, err := city.New(o)
 	if err != nil {
 		return err

@@ -124,3 +124,15 @@ func TestDetail_TwoSummaries_ShowTheirWords(t *testing.T) {
 		t.Errorf("%+v", in)
 	}
 }
+
+// TestAction_FieldThatIsNone_IsNamed: a typing error is neither taken nor
+// called a fault of the JSON.
+func TestAction_FieldThatIsNone_IsNamed(t *testing.T) {
+	d := &desk{bodies: []record.Body{fire}}
+	id := record.ID{1}
+	w := d.ask(t, "POST", "/api/v1/incidents/"+id.String()+"/actions", `{"id":"018f3c1e-7a2b-7c3d-8e4f-5a6b7c8d9e0f","action":"note","texxt":"smoke"}`)
+	var p struct{ Type, Field string }
+	if err := json.Unmarshal(w.Body.Bytes(), &p); err != nil || w.Code != 400 || p.Type != "/problems/unknown-field" || p.Field != "texxt" {
+		t.Errorf("%d %s (%v), want 400 unknown-field texxt", w.Code, w.Body, err)
+	}
+}

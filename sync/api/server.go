@@ -322,6 +322,11 @@ func readJSON(r *http.Request, into any) error {
 		var te *json.UnmarshalTypeError
 		if errors.As(err, &te) {
 			e.Field, e.Type = te.Field, "/problems/wrong-type"
+		} else if json.Unmarshal(raw, into) == nil { // only a name was wrong
+			e.Type, e.Detail = "/problems/unknown-field", e.Detail+"; leave it out or correct its name"
+			if _, name, ok := strings.Cut(err.Error(), "unknown field "); ok { // the package has no typed error for it
+				e.Field = strings.Trim(name, `"`)
+			}
 		}
 		return e
 	}
