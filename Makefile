@@ -14,8 +14,24 @@ BENCH_MODULE = @cd deploy/bench && export GOFLAGS="$$($(GO) env GOFLAGS) -mod=mo
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
 
+# The screens need Node. Where it is not, the binary says what to run instead of showing them.
+SCREENS = sync/screens
+NODE_MODULES = $(SCREENS)/node_modules/.package-lock.json
+$(NODE_MODULES): $(SCREENS)/package-lock.json
+	cd $(SCREENS) && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
+	@touch $@
+
+.PHONY: screens
+screens: ## the browser screens, into the binary's sources (needs Node)
+	@if command -v npm >/dev/null 2>&1; then $(MAKE) --no-print-directory $(NODE_MODULES) && cd $(SCREENS) && npm run --silent build; \
+	else echo "node is not installed: the screens are left out (node 20.19 or newer builds them)"; fi
+
+.PHONY: dev
+dev: $(NODE_MODULES) ## the screens with hot reload at :5173, against the running city at WARDLINE_URL (default the station of `make run`)
+	cd $(SCREENS) && npm run dev
+
 .PHONY: build
-build: ## the binary, as ./wardline
+build: screens ## the binary, as ./wardline
 	$(GO) build -trimpath -o wardline .
 
 .PHONY: run

@@ -57,25 +57,29 @@ func (s *Server) listIncidents(w http.ResponseWriter, r *http.Request, o identit
 		if scope != "" && row.Lead != scope && !slices.Contains(row.Told, scope) {
 			continue
 		}
-		j := rowJSON{ID: row.ID, Status: row.Status, Stub: row.Stub, Category: row.Category, Lead: row.Lead,
-			Units: row.Told, Silent: row.Silent, Conflicts: row.Conflicts, Index: row.Position}
-		if row.Priority != 0 {
-			j.Priority = row.Priority.String()
-		}
-		if row.ReceivedAt != 0 {
-			t := Time(row.ReceivedAt)
-			j.ReceivedAt = &t
-		}
-		if j.Units == nil {
-			j.Units = []record.UnitID{}
-		}
-		out.Items = append(out.Items, j)
+		out.Items = append(out.Items, rowFrom(&row))
 	}
 	if page.Next != nil {
 		n := base64.RawURLEncoding.EncodeToString(page.Next)
 		out.Next = &n
 	}
 	return s.answer(w, 200, out)
+}
+
+func rowFrom(row *view.Row) rowJSON {
+	j := rowJSON{ID: row.ID, Status: row.Status, Stub: row.Stub, Category: row.Category, Lead: row.Lead,
+		Units: row.Told, Silent: row.Silent, Conflicts: row.Conflicts, Index: row.Position}
+	if row.Priority != 0 {
+		j.Priority = row.Priority.String()
+	}
+	if row.ReceivedAt != 0 {
+		t := Time(row.ReceivedAt)
+		j.ReceivedAt = &t
+	}
+	if j.Units == nil {
+		j.Units = []record.UnitID{}
+	}
+	return j
 }
 
 func parseQuery(v url.Values) (view.Query, error) {

@@ -10,6 +10,7 @@ import (
 
 	"wardline/sync/identity"
 	"wardline/sync/record"
+	"wardline/sync/view"
 )
 
 // Times and sizes of a live stream.
@@ -31,6 +32,7 @@ type eventJSON struct {
 	Reports  []record.ID `json:"reports"`
 	Status   string      `json:"status"`
 	Index    uint64      `json:"index"`
+	Row      rowJSON     `json:"row"`
 }
 
 type heartbeatJSON struct {
@@ -220,7 +222,8 @@ func (st *stream) event(out []byte, id record.ID, pos uint64) ([]byte, error) {
 	if !st.o.Sees(in) {
 		return out, nil
 	}
-	b, err := json.Marshal(eventJSON{Incident: id, Reports: reportIDs(in), Status: in.Status, Index: pos})
+	row := view.RowOf(in, pos)
+	b, err := json.Marshal(eventJSON{Incident: id, Reports: reportIDs(in), Status: in.Status, Index: pos, Row: rowFrom(&row)})
 	return fmt.Appendf(out, "event: incident\nid: %d\ndata: %s\n\n", pos, b), err
 }
 

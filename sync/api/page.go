@@ -55,3 +55,11 @@ func (s *Server) openapi(w http.ResponseWriter, _ *http.Request) error {
 func (s *Server) asyncapi(w http.ResponseWriter, _ *http.Request) error {
 	return static(w, "application/yaml", asyncapiYAML)
 }
+
+// screen answers with a file of the built screens.
+func (s *Server) screen(w http.ResponseWriter, r *http.Request) error {
+	if !s.screens.Serve(w, r) {
+		return Problem(404, "not-found", "", "there is nothing at %s", r.URL.Path)
+	}
+	return nil
+}

@@ -19,6 +19,7 @@ import (
 
 	"wardline/sync/identity"
 	"wardline/sync/record"
+	"wardline/sync/screens"
 )
 
 // Limits of the interface.
@@ -55,13 +56,14 @@ type Server struct {
 	on       []string      // the patterns that are answered
 	live     chan struct{} // one token per open stream
 	requests *prometheus.CounterVec
+	screens  *screens.Files
 	ctx      context.Context
 	stop     context.CancelFunc
 }
 
 // New makes the interface; Serve starts it.
 func New(c Config) *Server {
-	s := &Server{Config: c, mux: http.NewServeMux(), live: make(chan struct{}, maxLive), requests: newRequests()}
+	s := &Server{Config: c, mux: http.NewServeMux(), live: make(chan struct{}, maxLive), requests: newRequests(), screens: screens.Load()}
 	s.ctx, s.stop = context.WithCancel(context.Background())
 	s.routes()
 	return s
@@ -103,6 +105,10 @@ func (s *Server) routes() {
 	on("GET /{$}", s.page)
 	on("GET /page.js", s.pageScript)
 	on("GET /page.css", s.pageStyle)
+	for _, name := range screens.Names {
+		on("GET /"+name+"/", s.screen)
+	}
+	on("GET /assets/", s.screen)
 	if s.Metrics != nil {
 		metrics := s.serveMetrics(s.Metrics)
 		on("GET /metrics", func(w http.ResponseWriter, r *http.Request) error {

@@ -197,7 +197,7 @@ func (v *View) step() (int, error) {
 		if err != nil {
 			return 0, err
 		}
-		if err := v.put(wb, old, rowOf(record.Fold(id, bodies), last)); err != nil {
+		if err := v.put(wb, old, RowOf(record.Fold(id, bodies), last)); err != nil {
 			return 0, err
 		}
 	}
@@ -236,7 +236,8 @@ func (r *Row) quietly(rows []Committed, which []int) {
 	}
 }
 
-func rowOf(in *record.Incident, pos uint64) Row {
+// RowOf is what a list shows of an incident whose last entry stands at pos.
+func RowOf(in *record.Incident, pos uint64) Row {
 	r := Row{ID: in.ID, Position: pos, Status: in.Status, Open: in.Open(), Stub: in.Stub, Category: in.Category,
 		Priority: in.Priority, Lead: in.Lead, Silent: in.Silent, Conflicts: len(in.Conflicts)}
 	if a := in.Report(); a != nil {
