@@ -118,7 +118,7 @@ func TestConfig_AccountsOfAFile_MayLogIn(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, ok := d.Officer("an", secret); !ok {
+	if _, err := d.LogIn(t.Context(), "an", secret, false); err != nil {
 		t.Error("the password of the file is not taken")
 	}
 	if err := os.WriteFile(file, []byte("short"), 0o600); err != nil {

@@ -106,6 +106,7 @@ func New(c Config, log *slog.Logger) (n *Node, err error) {
 	if err != nil {
 		return n, err
 	}
+	n.people.UseAccounts(accounts{n})
 	n.clock = record.NewClock(0, n.wall)
 	opt := badger.DefaultOptions(filepath.Join(c.Dir, "views")).WithSyncWrites(true).WithMemTableSize(8 << 20).WithNumMemtables(2).
 		WithBlockCacheSize(16 << 20).WithIndexCacheSize(8 << 20).WithValueLogFileSize(16 << 20).WithCompression(0).

@@ -78,6 +78,7 @@ var errTaken = errors.New("core: the outbox's next rows were acknowledged over a
 // packer fills parts of bounded size and hands them on.
 type packer struct {
 	x    outbox
+	ward record.WardCode
 	w    *record.Wrapper
 	send func(downlink.Part) error
 	part downlink.Part
@@ -94,7 +95,7 @@ func (p *packer) add(r fsm.Row) error {
 	p.part.Entries = append(p.part.Entries, downlink.Entry{Index: r.Index, Raw: raw})
 	p.size += len(raw)
 	s := r.Body.Payload.Sealed
-	if s == nil {
+	if s == nil || !verifierGoes(&r, p.ward) {
 		return nil
 	}
 	k, err := p.x.l.d.Machine.Key(s.Key)
@@ -131,9 +132,11 @@ func (x outbox) Next(_ context.Context, o record.Origin, after downlink.Cursor, 
 	if len(rows) == 0 {
 		return after, nil
 	}
-	p := &packer{x: x, w: w, send: send}
+	p := &packer{x: x, ward: ward, w: w, send: send}
 	for _, row := range rows {
-		if row.Whole.Zero() {
+		if row.Accounts {
+			err = x.l.d.Machine.Accounts(p.add)
+		} else if row.Whole.Zero() {
 			err = x.l.d.Machine.Whole(row.Index, p.add)
 		} else {
 			err = x.incident(row.Whole, row.Index, p)
@@ -171,7 +174,11 @@ func (x outbox) Missing(_ context.Context, o record.Origin, heads []record.Head,
 	if err != nil {
 		return err
 	}
-	p := &packer{x: x, w: w, send: send}
+	ward, err := wardOf(o)
+	if err != nil {
+		return err
+	}
+	p := &packer{x: x, ward: ward, w: w, send: send}
 	for _, h := range held {
 		have := record.Seq(0)
 		for _, m := range heads {
@@ -198,7 +205,7 @@ func (x outbox) Missing(_ context.Context, o record.Origin, heads []record.Head,
 	return p.flush(nil)
 }
 
-// Resync sends the rules and wards in effect and every open incident that
+// Resync sends the rules, wards and accounts in effect and every open incident that
 // concerns the ward.
 func (x outbox) Resync(ctx context.Context, o record.Origin, w *record.Wrapper, send func(downlink.Part) error) (downlink.Cursor, error) {
 	ward, err := wardOf(o)
@@ -213,7 +220,7 @@ func (x outbox) Resync(ctx context.Context, o record.Origin, w *record.Wrapper, 
 	if err := x.l.d.View.CatchUp(ctx, x.l.d.Machine.CityIndex()); err != nil {
 		return cur, err
 	}
-	p := &packer{x: x, w: w, send: send, part: downlink.Part{Resync: true}}
+	p := &packer{x: x, ward: ward, w: w, send: send, part: downlink.Part{Resync: true}}
 	if err := x.l.d.Machine.Active(p.add); err != nil {
 		return cur, err
 	}

@@ -6,12 +6,13 @@ import (
 	"slices"
 	"sync/atomic"
 
+	"wardline/sync/identity"
 	"wardline/sync/record"
 	"wardline/sync/routing"
 )
 
-// directory is what the city said about itself: the rules and wards with which
-// the station works while the city is away. It is read from the ledger, where the
+// directory is what the city said about itself: the rules, wards and accounts with
+// which the station works while the city is away. It is read from the ledger, where the
 // downlink put it.
 type directory struct {
 	now atomic.Pointer[cityNow]
@@ -20,6 +21,8 @@ type directory struct {
 type cityNow struct {
 	rules []*routing.Rules
 	wards *routing.Wards // nil: the built-in centres
+	// accounts by their names; each as its latest entry has it.
+	accounts map[string]identity.Account
 }
 
 // rulesAt are the rules in effect at a time, milliseconds since the Unix epoch, UTC.
@@ -34,7 +37,7 @@ func (s *Station) readDirectory() error {
 	if err != nil {
 		return err
 	}
-	next := cityNow{}
+	next := cityNow{accounts: map[string]identity.Account{}}
 	var wards *record.Body
 	var newest uint64
 	byVersion := map[uint32]uint64{} // version -> city index of the rules taken
@@ -56,6 +59,8 @@ func (s *Station) readDirectory() error {
 			}
 			byVersion[r.Version] = rows[i].Index
 			next.rules = append(next.rules, r)
+		case record.KindAccount:
+			s.takeAccount(next.accounts, &rows[i])
 		case record.KindWards:
 			if id, _, _, err := routing.PartInfo(b.Payload.Data); err == nil {
 				parts[string(id[:])] = append(parts[string(id[:])], b.Payload.Data)

@@ -96,6 +96,7 @@ func New(c Config, log *slog.Logger) (s *Station, err error) {
 	if err = s.readDirectory(); err != nil {
 		return nil, err
 	}
+	s.people.UseAccounts(accounts{s})
 	if s.view, err = view.New(s.ledger.DB(), stationLog{s.ledger}, s.log); err != nil {
 		return nil, err
 	}

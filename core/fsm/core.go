@@ -22,6 +22,8 @@ func (b *batch) body(raw []byte) (Result, error) {
 		return b.cityReport(&body)
 	case body.Kind.Action():
 		return b.action(&body)
+	case body.Kind == record.KindAccount:
+		return b.account(&body)
 	}
 	if n, err := b.known(body.ID); err != nil || n > 0 {
 		return b.where(OK, n, err)

@@ -11,7 +11,7 @@ import (
 
 // stationCame notes a ward's station, once. What is in effect reaches it whole
 // with its first resync; its outbox says so with one row per rules and wards, so that a
-// station with an empty cursor always finds something to follow.
+// station with an empty cursor always finds something to follow, and one for all accounts.
 func (b *batch) stationCame(w record.WardCode) (Result, error) {
 	if !w.Valid() {
 		return Result{Status: Refused, Detail: fmt.Sprintf("%q is no ward", w)}, nil
@@ -33,10 +33,11 @@ func (b *batch) stationCame(w record.WardCode) (Result, error) {
 			return Result{}, err
 		}
 	}
-	return Result{Status: OK, Index: b.meta.index}, nil
+	err = b.outbox(w, refAccounts, b.meta.index, record.ID{})
+	return Result{Status: OK, Index: b.meta.index}, err
 }
 
-// announce puts rules or wards that take effect into every station's outbox.
+// announce puts rules, wards or accounts that take effect into every station's outbox.
 func (b *batch) announce(index uint64) error {
 	var wards []record.WardCode
 	err := scan(b.tx, []byte{rowStation}, nil, false, func(k, _ []byte) error {
@@ -109,9 +110,9 @@ func (m *Machine) Stations(limit int) (list []StationRow, err error) {
 	return list, err
 }
 
-// Active calls f with every entry that a station needs to route alone as the
-// city does: the rules that were activated, the parts of the wards in effect and
-// the entry that activated them, in this order.
+// Active calls f with every entry that a station needs to work alone as the city
+// does: the rules that were activated, the parts of the wards in effect, the entry that
+// activated them, and the accounts, in this order.
 func (m *Machine) Active(f func(Row) error) error {
 	var list []uint64
 	err := m.view(func(tx *badger.Txn) (err error) {
@@ -126,7 +127,7 @@ func (m *Machine) Active(f func(Row) error) error {
 			return err
 		}
 	}
-	return nil
+	return m.Accounts(f)
 }
 
 // Whole calls f with the entry at a city index, after the parts of the wards

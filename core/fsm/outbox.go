@@ -95,9 +95,10 @@ type OutRow struct {
 	Seq  record.Seq
 	Hash record.Hash
 	// Index is the city index of the entry; with Whole set, the incident is
-	// meant complete up to it.
-	Index uint64
-	Whole record.ID
+	// meant complete up to it; with Accounts set, every account.
+	Index    uint64
+	Whole    record.ID
+	Accounts bool
 }
 
 // OutState is the state of a ward's outbox.
@@ -136,6 +137,7 @@ func (m *Machine) Outbox(w record.WardCode, after record.Seq, limit int) (rows [
 			if v[40] == refIncident {
 				copy(r.Whole[:], v[49:])
 			}
+			r.Accounts = v[40] == refAccounts
 			rows = append(rows, r)
 			return nil
 		})

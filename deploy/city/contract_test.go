@@ -92,7 +92,7 @@ func TestServers_EveryAnswer_IsAsDescribed(t *testing.T) {
 			})
 		}
 	}
-	t.Run("city alone", func(t *testing.T) { h.cityAlone() })
+	t.Run("city alone", func(t *testing.T) { h.cityAlone(); h.users() })
 	t.Run("without a majority", func(t *testing.T) { h.withoutMajority() })
 	unseen, err := doc.Unseen()
 	if err != nil {
@@ -427,6 +427,7 @@ func (h *held) small(base string) {
 		h.ask(404, base, identity.Auditor, "GET", "/api/v1/digest", "")
 		h.ask(404, base, identity.Administrator, "POST", "/api/v1/wards", "{}")
 		h.ask(404, base, identity.Administrator, "POST", "/api/v1/rules", "{}")
+		h.usersAtTheStation(base)
 	}
 }
 

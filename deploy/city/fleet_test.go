@@ -49,7 +49,7 @@ func startCores(t *testing.T) *fleet {
 	f := &fleet{t: t, stop: map[string]func(){}, device: identity.DeviceAccount{ID: "app-1", Password: identity.NewSecret(), Ward: Ward, Kind: "app"}}
 	for _, o := range []identity.OfficerAccount{{User: "ward", Role: identity.WardOfficer, Unit: record.WardUnit(Ward)}, {User: "department", Role: identity.DepartmentOfficer, Unit: "PC07"},
 		{User: "command", Role: identity.CommandOfficer, Unit: record.Command}, {User: "administrator", Role: identity.Administrator, Unit: record.Command},
-		{User: "auditor", Role: identity.Auditor, Unit: record.Command}} {
+		{User: "auditor", Role: identity.Auditor, Unit: record.Command}, {User: "supervisor", Role: identity.Supervisor, Unit: record.Command}} {
 		o.Password = identity.NewSecret()
 		f.officers = append(f.officers, o)
 	}

@@ -95,6 +95,11 @@ func (s *Server) routes() {
 	on("GET /api/v1/rules", s.officer(identity.ReadStations, s.getRules))
 	on("POST /api/v1/rules", s.officer(identity.ManageRules, s.postRules))
 	on("POST /api/v1/wards", s.officer(identity.ManageRules, s.postWards))
+	on("GET /api/v1/users", s.officer(identity.ReadAccounts, s.getUsers))
+	on("POST /api/v1/users", s.officer(identity.ManageAccounts, s.postUser))
+	on("PATCH /api/v1/users/{user}", s.officer(identity.ManageAccounts, s.patchUser))
+	on("POST /api/v1/users/{user}/password", s.officer(identity.ManageAccounts, s.postUserPassword))
+	on("POST /api/v1/me/password", s.officer(identity.ChangeOwn, s.postMyPassword))
 	on("GET /api/v1/me", s.getMe)
 	on("POST /api/v1/session", s.postSession)
 	on("DELETE /api/v1/session", s.deleteSession)
@@ -128,7 +133,7 @@ func (s *Server) routes() {
 
 // methods are those that a path answers to.
 func (s *Server) methods(r *http.Request) (allow []string) {
-	for _, m := range []string{http.MethodGet, http.MethodHead, http.MethodPost, http.MethodDelete} {
+	for _, m := range []string{http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPatch, http.MethodDelete} {
 		other := r.Clone(r.Context())
 		other.Method = m
 		if _, pattern := s.mux.Handler(other); pattern != "/" {
@@ -247,6 +252,9 @@ func (s *Server) officer(right identity.Right, h officerHandler) handler {
 		if !o.May(right) {
 			return Problem(403, "not-allowed", "", "the role %s may not do this", o.Role)
 		}
+		if o.MustChange && right != identity.ChangeOwn {
+			return Problem(403, "must-change", "", "choose a new password first, at POST /api/v1/me/password")
+		}
 		return h(w, r, o)
 	}
 }
@@ -264,9 +272,9 @@ func (s *Server) postSession(w http.ResponseWriter, r *http.Request) error {
 	if err := readJSON(r, &in); err != nil {
 		return err
 	}
-	o, ok := s.Directory.Officer(in.User, in.Password)
-	if !ok {
-		return Problem(403, "wrong-password", "", "user or password is wrong")
+	o, err := s.Directory.LogIn(r.Context(), in.User, in.Password, false)
+	if err != nil {
+		return logInProblem(err)
 	}
 	http.SetCookie(w, &http.Cookie{Name: cookieName, Value: s.Sessions.Start(o), Path: "/", HttpOnly: true,
 		SameSite: http.SameSiteStrictMode, Secure: r.TLS != nil, MaxAge: int(identity.SessionLife.Seconds())})

@@ -1,10 +1,10 @@
 // Package identity says who speaks: officers with their roles, devices with
 // their wards, sessions, and the one table of who may do what.
 //
-// Directories come from configuration. Passwords are random and long, made by
-// the program; they are kept as SHA-256 sums and compared in constant time,
-// which is right for random secrets and wrong for chosen ones: chosen
-// passwords are not accepted here.
+// Officers' accounts are entries of the city's log (Account); their passwords may
+// be chosen, so they are kept as argon2id verifiers. Devices' passwords are random
+// and long, made by the program; they are kept as SHA-256 sums and compared in
+// constant time, which is right for random secrets and wrong for chosen ones.
 package identity
 
 import (
@@ -12,6 +12,7 @@ import (
 	"crypto/sha256"
 	"crypto/subtle"
 	"fmt"
+	"strings"
 	"sync"
 
 	"wardline/sync/record"
@@ -42,6 +43,8 @@ type Officer struct {
 	User string        `json:"user"`
 	Role Role          `json:"role"`
 	Unit record.UnitID `json:"unit"`
+	// MustChange: the officer may do nothing but choose a new password.
+	MustChange bool `json:"must_change,omitempty"`
 }
 
 // Device is a sender: an app install, a kiosk, a panel bridge.
@@ -53,7 +56,9 @@ type Device struct {
 
 // Directory knows officers and devices. It is safe for use by many.
 type Directory struct {
-	mu       sync.RWMutex // guards the maps
+	hashing  hashing
+	mu       sync.RWMutex // guards the rest
+	accounts Accounts     // nil: none but the configured officers
 	officers map[string]officerRow
 	devices  map[string]deviceRow
 }
@@ -70,7 +75,7 @@ type deviceRow struct {
 
 // NewDirectory is empty: nobody may log in.
 func NewDirectory() *Directory {
-	return &Directory{officers: map[string]officerRow{}, devices: map[string]deviceRow{}}
+	return &Directory{hashing: newHashing(), officers: map[string]officerRow{}, devices: map[string]deviceRow{}}
 }
 
 // AddOfficer adds an account, or replaces it.
@@ -80,7 +85,7 @@ func (d *Directory) AddOfficer(o Officer, password string) error {
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.officers[o.User] = officerRow{o, sha256.Sum256([]byte(password))}
+	d.officers[strings.ToLower(o.User)] = officerRow{o, sha256.Sum256([]byte(password))}
 	return nil
 }
 
@@ -96,16 +101,6 @@ func (d *Directory) AddDevice(dev Device, password string) error {
 	defer d.mu.Unlock()
 	d.devices[dev.ID] = deviceRow{dev, sha256.Sum256([]byte(password))}
 	return nil
-}
-
-// Officer checks a password. An unknown user costs the same as a wrong password.
-func (d *Directory) Officer(user, password string) (Officer, bool) {
-	d.mu.RLock()
-	row, known := d.officers[user]
-	d.mu.RUnlock()
-	sum := sha256.Sum256([]byte(password))
-	ok := subtle.ConstantTimeCompare(sum[:], row.sum[:]) == 1
-	return row.Officer, ok && known
 }
 
 // Device checks a device's password.
@@ -124,26 +119,6 @@ func (d *Directory) DeviceByID(id string) (Device, bool) {
 	defer d.mu.RUnlock()
 	row, ok := d.devices[id]
 	return row.Device, ok
-}
-
-// OfficerByUser is an account without its password, for a session that proved it.
-func (d *Directory) OfficerByUser(user string) (Officer, bool) {
-	d.mu.RLock()
-	defer d.mu.RUnlock()
-	row, ok := d.officers[user]
-	return row.Officer, ok
-}
-
-// HasUnit says whether an officer belongs to the unit.
-func (d *Directory) HasUnit(u record.UnitID) bool {
-	d.mu.RLock()
-	defer d.mu.RUnlock()
-	for _, r := range d.officers {
-		if r.Unit == u {
-			return true
-		}
-	}
-	return false
 }
 
 // NewSecret is a random password of at least 128 bits, in letters and digits

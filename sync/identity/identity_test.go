@@ -1,6 +1,7 @@
 package identity
 
 import (
+	"errors"
 	"testing"
 	"time"
 
@@ -11,14 +12,14 @@ func TestSessions_HoldAtAnotherNode_EndWithTime_AndCannotBeForged(t *testing.T) 
 	now := time.UnixMilli(1_790_000_000_000)
 	dir := NewDirectory()
 	secret := NewSecret()
-	if err := dir.AddOfficer(Officer{"an", WardOfficer, record.WardUnit("26704")}, secret); err != nil {
+	if err := dir.AddOfficer(Officer{User: "an", Role: WardOfficer, Unit: record.WardUnit("26704")}, secret); err != nil {
 		t.Fatal(err)
 	}
 	clock := func() time.Time { return now }
 	one, two := NewSessions(clock, [32]byte{1}, dir), NewSessions(clock, [32]byte{1}, dir)
 	other := NewSessions(clock, [32]byte{2}, dir)
-	o, ok := dir.Officer("an", secret)
-	if !ok {
+	o, err := dir.LogIn(t.Context(), "an", secret, false)
+	if err != nil {
 		t.Fatal("the right password was refused")
 	}
 	token := one.Start(o)
@@ -48,10 +49,10 @@ func TestSessions_HoldAtAnotherNode_EndWithTime_AndCannotBeForged(t *testing.T) 
 
 func TestDirectory_ShortPassword_IsRefused(t *testing.T) {
 	d := NewDirectory()
-	if d.AddOfficer(Officer{"an", Auditor, record.Command}, "admin") == nil {
+	if d.AddOfficer(Officer{User: "an", Role: Auditor, Unit: record.Command}, "admin") == nil {
 		t.Fatal("a guessable password was taken")
 	}
-	if _, ok := d.Officer("nobody", ""); ok {
+	if _, err := d.LogIn(t.Context(), "nobody", "", false); !errors.Is(err, ErrWrong) {
 		t.Fatal("an unknown user with an empty password was let in")
 	}
 	if _, ok := d.Device("nothing", ""); ok {
@@ -61,12 +62,12 @@ func TestDirectory_ShortPassword_IsRefused(t *testing.T) {
 
 func TestPolicy_EveryRightOfEveryRole(t *testing.T) {
 	want := map[Role][]Right{
-		WardOfficer:       {ReadIncidents, ActOnIncident, ReadStations, EnterReport},
-		DepartmentOfficer: {ReadIncidents, ActOnIncident, ReadStations, EnterReport},
-		CommandOfficer:    {ReadIncidents, ActOnIncident, ReadStations, EnterReport},
-		Supervisor:        {ReadIncidents, ActOnIncident, ReadStations, EnterReport},
-		Administrator:     {ReadEntries, ReadStations, ManageRules},
-		Auditor:           {ReadIncidents, ReadEntries, ReadStations},
+		WardOfficer:       {ReadIncidents, ActOnIncident, ReadStations, EnterReport, ChangeOwn},
+		DepartmentOfficer: {ReadIncidents, ActOnIncident, ReadStations, EnterReport, ChangeOwn},
+		CommandOfficer:    {ReadIncidents, ActOnIncident, ReadStations, EnterReport, ChangeOwn},
+		Supervisor:        {ReadIncidents, ActOnIncident, ReadStations, EnterReport, ChangeOwn},
+		Administrator:     {ReadEntries, ReadStations, ManageRules, ReadAccounts, ManageAccounts, ChangeOwn},
+		Auditor:           {ReadIncidents, ReadEntries, ReadStations, ReadAccounts, ChangeOwn},
 	}
 	for _, role := range Roles {
 		for right := range policy {

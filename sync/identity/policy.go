@@ -17,6 +17,10 @@ const (
 	ReadStations  Right = "read_stations"
 	EnterReport   Right = "enter_report"
 	ManageRules   Right = "manage_rules"
+
+	ReadAccounts   Right = "read_accounts"
+	ManageAccounts Right = "manage_accounts"
+	ChangeOwn      Right = "change_own"
 )
 
 // policy is the one table of who may do what. What is not in it is refused.
@@ -27,6 +31,10 @@ var policy = map[Right][]Role{
 	ReadStations:  {WardOfficer, DepartmentOfficer, CommandOfficer, Supervisor, Administrator, Auditor},
 	EnterReport:   {WardOfficer, DepartmentOfficer, CommandOfficer, Supervisor},
 	ManageRules:   {Administrator},
+
+	ReadAccounts:   {Administrator, Auditor},
+	ManageAccounts: {Administrator},
+	ChangeOwn:      Roles,
 }
 
 // May says whether the officer's role has the right.

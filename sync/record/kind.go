@@ -56,6 +56,9 @@ const (
 	KindWards Kind = 51
 	// KindActivate: imported rules or wards take effect.
 	KindActivate Kind = 52
+	// KindAccount: an officer's account as it stands from now on: role, unit,
+	// whether it is disabled; its password's verifier is sealed.
+	KindAccount Kind = 53
 
 	// KindRepeat stands in the city's order alone: a report's second arrival.
 	KindRepeat Kind = 61
@@ -68,7 +71,7 @@ var kindNames = map[Kind]string{
 	KindAccept: "accept", KindDispatch: "dispatch", KindArrive: "arrive", KindResolve: "resolve", KindClose: "close",
 	KindReopen: "reopen", KindNote: "note", KindContact: "contact", KindMerge: "merge", KindSplit: "split",
 	KindPark: "park", KindHandover: "handover", KindWithdraw: "withdraw", KindRedact: "redact",
-	KindRules: "rules", KindWards: "wards", KindActivate: "activate", KindRepeat: "repeat",
+	KindRules: "rules", KindWards: "wards", KindActivate: "activate", KindAccount: "account", KindRepeat: "repeat",
 }
 
 var kindsByName = func() map[string]Kind {
@@ -100,8 +103,8 @@ func ActionKind(name string) (Kind, bool) {
 func (k Kind) Action() bool { return k >= KindClaim && k <= KindRedact }
 
 // Directory says whether entries of this kind tell the stations how the city
-// works, not what happened: rules and wards.
-func (k Kind) Directory() bool { return k >= KindRules && k <= KindActivate }
+// works, not what happened: rules, wards and accounts.
+func (k Kind) Directory() bool { return k >= KindRules && k <= KindAccount }
 
 // DirectoryID is where a ledger finds entries of the directory kinds, which
 // belong to no incident.

@@ -1,0 +1,121 @@
+package core
+
+import (
+	"context"
+	"errors"
+
+	"wardline/core/fsm"
+	"wardline/sync/api"
+	"wardline/sync/identity"
+	"wardline/sync/record"
+)
+
+// accounts gives the city's accounts, as this node has applied them, to its directory.
+type accounts struct{ n *Node }
+
+var _ identity.Accounts = accounts{}
+
+func (x accounts) Account(user string) (identity.Account, bool, error) {
+	r, known, err := x.n.machine.Account(user)
+	if err != nil || !known {
+		return identity.Account{}, false, err
+	}
+	a, err := identity.AccountOf(&r.Body, r.Index)
+	return a, err == nil, err
+}
+
+func (x accounts) Verifier(a identity.Account) (string, error) {
+	v, err := backend{x.n}.Open(&a.Sealed)
+	return string(v), err
+}
+
+var errFound = errors.New("found")
+
+func (x accounts) HasUnit(u record.UnitID) (bool, error) {
+	err := x.n.machine.Accounts(func(r fsm.Row) error {
+		a, err := identity.AccountOf(&r.Body, r.Index)
+		if err == nil && a.Unit == u && !a.Disabled {
+			return errFound
+		}
+		return err
+	})
+	if errors.Is(err, errFound) {
+		return true, nil
+	}
+	return false, err
+}
+
+// verifierGoes says whether the key of an entry's sealed part may go to a ward: an
+// account's only to the stations where its officer logs in.
+func verifierGoes(r *fsm.Row, w record.WardCode) bool {
+	if r.Body.Kind != record.KindAccount {
+		return true
+	}
+	a, err := identity.AccountOf(&r.Body, r.Index)
+	return err == nil && a.LogsInAt(w)
+}
+
+// Accounts lists every account, in the order of the names.
+func (b backend) Accounts(ctx context.Context) (list []identity.Account, err error) {
+	if err := b.read(ctx); err != nil {
+		return nil, err
+	}
+	err = b.n.machine.Accounts(func(r fsm.Row) error {
+		a, err := identity.AccountOf(&r.Body, r.Index)
+		list = append(list, a)
+		return err
+	})
+	return list, err
+}
+
+// ChangeAccount commits an account as it stands after a change.
+func (b backend) ChangeAccount(ctx context.Context, by identity.Officer, c identity.Change) (identity.Account, error) {
+	if err := b.read(ctx); err != nil {
+		return identity.Account{}, err
+	}
+	old, known, err := accounts{b.n}.Account(c.User)
+	switch {
+	case err != nil:
+		return old, err
+	case known && c.New:
+		return old, api.Problem(409, "exists", "user", "there is an account %s already", c.User)
+	case !known && !c.New:
+		return old, api.Problem(404, "not-found", "user", "there is no account %s", c.User)
+	}
+	next, err := c.Apply(old)
+	if err != nil {
+		return next, fieldProblem(err)
+	}
+	var keys []record.WrappedKey
+	if c.Verifier != nil {
+		sealed, key, err := record.Seal([]byte(*c.Verifier))
+		if err != nil {
+			return next, err
+		}
+		next.Sealed = sealed
+		keys = append(keys, b.n.keys.Wrap(sealed.Key, key))
+	}
+	p, err := next.Payload(old.Index)
+	if err != nil {
+		return next, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, writeLimit)
+	defer cancel()
+	if err := b.commit(ctx, by, record.Body{ID: record.NewID(b.n.wall()), Kind: record.KindAccount, Payload: p}, keys...); err != nil {
+		return next, err
+	}
+	next, _, err = accounts{b.n}.Account(c.User)
+	return next, err
+}
+
+// fieldProblem is an error that names fields as the first of them.
+func fieldProblem(err error) error {
+	var f interface {
+		Fault() (field, wrong, do string)
+	}
+	if !errors.As(err, &f) {
+		return err
+	}
+	field, wrong, do := f.Fault()
+	return api.Problem(400, "invalid-"+field, field, "%s: %s (%s)", field, wrong, do)
+}

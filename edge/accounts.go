@@ -1,0 +1,46 @@
+package edge
+
+import (
+	"fmt"
+
+	"wardline/edge/ledger"
+	"wardline/sync/identity"
+	"wardline/sync/record"
+)
+
+// accounts gives what the city said of its officers to the station's directory, so
+// that a ward logs in while it is cut off.
+type accounts struct{ s *Station }
+
+var _ identity.Accounts = accounts{}
+
+func (x accounts) Account(user string) (identity.Account, bool, error) {
+	a, known := x.s.city.now.Load().accounts[user]
+	return a, known, nil
+}
+
+func (x accounts) Verifier(a identity.Account) (string, error) {
+	v, err := backend{x.s}.Open(&a.Sealed)
+	return string(v), err
+}
+
+func (x accounts) HasUnit(u record.UnitID) (bool, error) {
+	for _, a := range x.s.city.now.Load().accounts {
+		if a.Unit == u && !a.Disabled {
+			return true, nil
+		}
+	}
+	return false, nil
+}
+
+// takeAccount keeps an account's latest entry in the city's order.
+func (s *Station) takeAccount(into map[string]identity.Account, r *ledger.Row) {
+	a, err := identity.AccountOf(&r.Body, r.Index)
+	if err != nil {
+		s.alarm(fmt.Sprintf("an account of the city cannot be used by this station, city index %d: %v", r.Index, err))
+		return
+	}
+	if a.Index >= into[a.User].Index {
+		into[a.User] = a
+	}
+}
