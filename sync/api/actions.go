@@ -159,6 +159,9 @@ func (a *actionJSON) body(incident record.ID, o identity.Officer) (record.Body, 
 	if !ok {
 		return b, nil, Problem(400, "unknown-action", "action", "%q is not one of the actions in /openapi.yaml", a.Action)
 	}
+	if !o.MayAct(kind, a.Unit) {
+		return b, nil, Problem(403, "not-allowed", "action", "the role %s of %s may not do this, or not for another unit", o.Role, o.Unit)
+	}
 	deps, err := record.DecodeSeen(a.Seen)
 	if err != nil {
 		return b, nil, Problem(400, "invalid-version", "seen", "%v", err)
@@ -167,9 +170,6 @@ func (a *actionJSON) body(incident record.ID, o identity.Officer) (record.Body, 
 	p := &b.Payload
 	p.ToUnit, p.ToOfficer, p.Patrol, p.Reason = a.ToUnit, a.ToOfficer, a.Patrol, a.Reason
 	if a.Unit != "" && a.Unit != o.Unit {
-		if o.Role != identity.Supervisor && o.Role != identity.CommandOfficer {
-			return b, nil, Problem(403, "not-allowed", "unit", "you may act for your own unit, %s", o.Unit)
-		}
 		p.Unit = a.Unit
 	}
 	for _, f := range []struct {

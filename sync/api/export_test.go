@@ -1,5 +1,7 @@
 package api
 
+import "net/http"
+
 // Patterns are the routes that the server answers, "GET /healthz".
 func (s *Server) Patterns() []string { return s.on }
 
@@ -8,3 +10,13 @@ const (
 	Heartbeat = heartbeat
 	MaxReplay = maxReplay
 )
+
+// Only is a server's interface with these routes, which all lead to h.
+func (s *Server) Only(patterns []string, h func(http.ResponseWriter, *http.Request) error) http.Handler {
+	only := New(s.Config)
+	only.mux, only.on = http.NewServeMux(), nil
+	for _, p := range patterns {
+		only.handle(p, h)
+	}
+	return only.Handler()
+}

@@ -106,7 +106,7 @@ func (s *Server) getLive(w http.ResponseWriter, r *http.Request, o identity.Offi
 		case <-changed:
 		case <-tick.C:
 			now, ok := s.session(r) // who logged out, or may no more, sees no more
-			if !ok || !now.May(identity.ReadIncidents) || st.beat() != nil {
+			if !ok || !identity.Endpoints[r.Pattern].Admits(now) || st.beat() != nil {
 				return nil
 			}
 			st.o = now

@@ -71,35 +71,39 @@ func New(c Config) *Server {
 
 type handler func(w http.ResponseWriter, r *http.Request) error
 
+// handle answers a route to those whom the table of endpoints admits.
+func (s *Server) handle(pattern string, h handler) {
+	s.on = append(s.on, pattern)
+	admitted := s.admit(identity.Endpoints[pattern], h)
+	s.mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
+		defer s.mishap(w, r)
+		if err := admitted(w, r); err != nil {
+			s.fail(w, r, err)
+		}
+	})
+}
+
 func (s *Server) routes() {
-	on := func(pattern string, h handler) {
-		s.on = append(s.on, pattern)
-		s.mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
-			defer s.mishap(w, r)
-			if err := h(w, r); err != nil {
-				s.fail(w, r, err)
-			}
-		})
-	}
+	on := s.handle
 	on("POST /api/v1/reports", s.postReport)
 	on("GET /api/v1/reports/{id}", s.getReport)
-	on("GET /api/v1/incidents", s.officer(identity.ReadIncidents, s.listIncidents))
-	on("GET /api/v1/incidents/{id}", s.officer(identity.ReadIncidents, s.getIncident))
-	on("POST /api/v1/incidents/{id}/actions", s.officer(identity.ActOnIncident, s.postAction))
-	on("GET /api/v1/live", s.officer(identity.ReadIncidents, s.getLive))
-	on("GET /api/v1/entries", s.officer(identity.ReadEntries, s.getEntries))
-	on("GET /api/v1/digest", s.officer(identity.ReadEntries, s.getDigest))
-	on("GET /api/v1/stations", s.officer(identity.ReadStations, s.getStations))
-	on("GET /api/v1/units", s.officer(identity.ReadStations, s.getUnits))
-	on("GET /api/v1/malformed", s.officer(identity.ReadIncidents, s.getMalformed))
-	on("GET /api/v1/rules", s.officer(identity.ReadStations, s.getRules))
-	on("POST /api/v1/rules", s.officer(identity.ManageRules, s.postRules))
-	on("POST /api/v1/wards", s.officer(identity.ManageRules, s.postWards))
-	on("GET /api/v1/users", s.officer(identity.ReadAccounts, s.getUsers))
-	on("POST /api/v1/users", s.officer(identity.ManageAccounts, s.postUser))
-	on("PATCH /api/v1/users/{user}", s.officer(identity.ManageAccounts, s.patchUser))
-	on("POST /api/v1/users/{user}/password", s.officer(identity.ManageAccounts, s.postUserPassword))
-	on("POST /api/v1/me/password", s.officer(identity.ChangeOwn, s.postMyPassword))
+	on("GET /api/v1/incidents", s.officer(s.listIncidents))
+	on("GET /api/v1/incidents/{id}", s.officer(s.getIncident))
+	on("POST /api/v1/incidents/{id}/actions", s.officer(s.postAction))
+	on("GET /api/v1/live", s.officer(s.getLive))
+	on("GET /api/v1/entries", s.officer(s.getEntries))
+	on("GET /api/v1/digest", s.officer(s.getDigest))
+	on("GET /api/v1/stations", s.officer(s.getStations))
+	on("GET /api/v1/units", s.officer(s.getUnits))
+	on("GET /api/v1/malformed", s.officer(s.getMalformed))
+	on("GET /api/v1/rules", s.officer(s.getRules))
+	on("POST /api/v1/rules", s.officer(s.postRules))
+	on("POST /api/v1/wards", s.officer(s.postWards))
+	on("GET /api/v1/users", s.officer(s.getUsers))
+	on("POST /api/v1/users", s.officer(s.postUser))
+	on("PATCH /api/v1/users/{user}", s.officer(s.patchUser))
+	on("POST /api/v1/users/{user}/password", s.officer(s.postUserPassword))
+	on("POST /api/v1/me/password", s.officer(s.postMyPassword))
 	on("GET /api/v1/me", s.getMe)
 	on("POST /api/v1/session", s.postSession)
 	on("DELETE /api/v1/session", s.deleteSession)
@@ -240,24 +244,6 @@ func (s *Server) answer(w http.ResponseWriter, status int, v any) error {
 }
 
 const cookieName = "wardline_session"
-
-type officerHandler func(w http.ResponseWriter, r *http.Request, o identity.Officer) error
-
-func (s *Server) officer(right identity.Right, h officerHandler) handler {
-	return func(w http.ResponseWriter, r *http.Request) error {
-		o, ok := s.session(r)
-		if !ok {
-			return Problem(401, "not-logged-in", "", "log in at POST /api/v1/session")
-		}
-		if !o.May(right) {
-			return Problem(403, "not-allowed", "", "the role %s may not do this", o.Role)
-		}
-		if o.MustChange && right != identity.ChangeOwn {
-			return Problem(403, "must-change", "", "choose a new password first, at POST /api/v1/me/password")
-		}
-		return h(w, r, o)
-	}
-}
 
 func (s *Server) session(r *http.Request) (identity.Officer, bool) {
 	c, err := r.Cookie(cookieName)

@@ -62,12 +62,12 @@ func TestDirectory_ShortPassword_IsRefused(t *testing.T) {
 
 func TestPolicy_EveryRightOfEveryRole(t *testing.T) {
 	want := map[Role][]Right{
-		WardOfficer:       {ReadIncidents, ActOnIncident, ReadStations, EnterReport, ChangeOwn},
-		DepartmentOfficer: {ReadIncidents, ActOnIncident, ReadStations, EnterReport, ChangeOwn},
-		CommandOfficer:    {ReadIncidents, ActOnIncident, ReadStations, EnterReport, ChangeOwn},
-		Supervisor:        {ReadIncidents, ActOnIncident, ReadStations, EnterReport, ChangeOwn},
-		Administrator:     {ReadEntries, ReadStations, ManageRules, ReadAccounts, ManageAccounts, ChangeOwn},
-		Auditor:           {ReadIncidents, ReadEntries, ReadStations, ReadAccounts, ChangeOwn},
+		WardOfficer:       {ReadIncidents, ActOnIncident, ReadStations, EnterReport, Own},
+		DepartmentOfficer: {ReadIncidents, ActOnIncident, ReadStations, EnterReport, Own},
+		CommandOfficer:    {ReadIncidents, ActOnIncident, ReadStations, EnterReport, Own},
+		Supervisor:        {ReadIncidents, ActOnIncident, ReadStations, EnterReport, Own},
+		Administrator:     {ReadEntries, ReadStations, ManageRules, ReadAccounts, ManageAccounts, Own},
+		Auditor:           {ReadIncidents, ReadEntries, ReadStations, ReadAccounts, Own},
 	}
 	for _, role := range Roles {
 		for right := range policy {

@@ -6,7 +6,7 @@ import (
 	"wardline/sync/record"
 )
 
-// Right is one thing that a caller may do; a closed list.
+// Right is one thing that an officer may do; a closed list.
 type Right string
 
 // The rights that endpoints ask for.
@@ -20,7 +20,8 @@ const (
 
 	ReadAccounts   Right = "read_accounts"
 	ManageAccounts Right = "manage_accounts"
-	ChangeOwn      Right = "change_own"
+	// Own is what an account does with itself: who am I, a new password, its sessions.
+	Own Right = "own"
 )
 
 // policy is the one table of who may do what. What is not in it is refused.
@@ -34,29 +35,131 @@ var policy = map[Right][]Role{
 
 	ReadAccounts:   {Administrator, Auditor},
 	ManageAccounts: {Administrator},
-	ChangeOwn:      Roles,
+	Own:            Roles,
 }
 
 // May says whether the officer's role has the right.
 func (o Officer) May(r Right) bool { return slices.Contains(policy[r], o.Role) }
 
-// SeesAll says whether the officer sees every incident, and not only those of
-// which the officer's unit was told.
-func (o Officer) SeesAll() bool {
+// Access is who may call an endpoint.
+type Access struct {
+	// Open: anybody, without saying who.
+	Open bool
+	// Device: a device with its credential, if its kind may (deviceKinds).
+	Device bool
+	// Right: officers whose role has it; empty: none.
+	Right Right
+	// First: also an officer who must choose a new password first.
+	First bool
+}
+
+// Endpoints is the one table of who may call what, by the pattern of the route. A
+// route that is not in it is refused to everybody, and a test walks all of them with
+// every role. What of the incidents an officer then sees is Scope's.
+var Endpoints = map[string]Access{
+	"POST /api/v1/reports":                {Device: true, Right: EnterReport},
+	"GET /api/v1/reports/{id}":            {Device: true, Right: ReadIncidents},
+	"GET /api/v1/incidents":               {Right: ReadIncidents},
+	"GET /api/v1/incidents/{id}":          {Right: ReadIncidents},
+	"POST /api/v1/incidents/{id}/actions": {Right: ActOnIncident},
+	"GET /api/v1/live":                    {Right: ReadIncidents},
+	"GET /api/v1/malformed":               {Right: ReadIncidents},
+	"GET /api/v1/entries":                 {Right: ReadEntries},
+	"GET /api/v1/digest":                  {Right: ReadEntries},
+	"GET /api/v1/stations":                {Right: ReadStations},
+	"GET /api/v1/units":                   {Right: ReadStations},
+	"GET /api/v1/rules":                   {Right: ReadStations},
+	"POST /api/v1/rules":                  {Right: ManageRules},
+	"POST /api/v1/wards":                  {Right: ManageRules},
+	"GET /api/v1/users":                   {Right: ReadAccounts},
+	"POST /api/v1/users":                  {Right: ManageAccounts},
+	"PATCH /api/v1/users/{user}":          {Right: ManageAccounts},
+	"POST /api/v1/users/{user}/password":  {Right: ManageAccounts},
+	"POST /api/v1/me/password":            {Right: Own, First: true},
+	"GET /api/v1/me":                      {Device: true, Right: Own, First: true},
+	"POST /api/v1/session":                {Open: true},
+	"DELETE /api/v1/session":              {Open: true},
+	"GET /healthz":                        {Open: true},
+	"GET /readyz":                         {Open: true},
+	"GET /metrics":                        {Open: true}, // figures alone; a test holds their labels to a closed list
+	"GET /openapi.yaml":                   {Open: true},
+	"GET /asyncapi.yaml":                  {Open: true},
+	"GET /{$}":                            {Open: true}, // the pages hold no data; what they show they ask for
+	"GET /page.js":                        {Open: true},
+	"GET /page.css":                       {Open: true},
+	"GET /desk/":                          {Open: true},
+	"GET /command/":                       {Open: true},
+	"GET /citizen/":                       {Open: true},
+	"GET /assets/":                        {Open: true},
+}
+
+// Admits says whether an officer may call an endpoint.
+func (a Access) Admits(o Officer) bool {
+	return a.Right != "" && o.May(a.Right) && (a.First || !o.MustChange)
+}
+
+// AdmitsDevice says whether a device may call an endpoint.
+func (a Access) AdmitsDevice(d Device) bool { return a.Device && d.Kind != kindCamera }
+
+// kindCamera is the kind of a device that sends pictures and reports nothing.
+const kindCamera = "camera"
+
+// actions is the one table of who may do what with an incident. What is not in it is
+// refused.
+var actions = func() map[record.Kind][]Role {
+	desk := policy[ActOnIncident]
+	m := map[record.Kind][]Role{record.KindRedact: {CommandOfficer, Supervisor}} // hiding what somebody wrote
+	for _, k := range []record.Kind{record.KindClaim, record.KindRelease, record.KindClassify, record.KindVerify, record.KindForward, record.KindAccept,
+		record.KindDispatch, record.KindArrive, record.KindResolve, record.KindClose, record.KindReopen, record.KindNote, record.KindContact,
+		record.KindMerge, record.KindSplit, record.KindPark, record.KindHandover, record.KindWithdraw} {
+		m[k] = desk
+	}
+	return m
+}()
+
+// MayAct says whether the officer may do this with an incident for a unit: for
+// another than the officer's own only who sees every incident.
+func (o Officer) MayAct(k record.Kind, unit record.UnitID) bool {
+	return o.May(ActOnIncident) && slices.Contains(actions[k], o.Role) && (unit == "" || unit == o.Unit || o.Scope() == All)
+}
+
+// Scope is which incidents an officer sees.
+type Scope string
+
+// The scopes.
+const (
+	None Scope = "none"
+	Told Scope = "told" // those that the officer's unit was told of, or leads
+	All  Scope = "all"
+)
+
+// Scope is which incidents the officer sees where an endpoint shows any.
+func (o Officer) Scope() Scope {
 	switch o.Role {
 	case CommandOfficer, Auditor:
-		return true
+		return All
 	case Supervisor:
-		return o.Unit == record.Command
+		if o.Unit == record.Command {
+			return All
+		}
+		return Told
+	case WardOfficer, DepartmentOfficer:
+		return Told
 	}
-	return false
+	return None
 }
+
+// SeesAll says whether the officer sees every incident.
+func (o Officer) SeesAll() bool { return o.Scope() == All }
 
 // Sees says whether the officer may see an incident.
 func (o Officer) Sees(in *record.Incident) bool {
-	if o.SeesAll() {
+	switch o.Scope() {
+	case All:
 		return true
+	case Told:
+		_, told := in.Unit(o.Unit)
+		return told || in.Lead == o.Unit
 	}
-	_, told := in.Unit(o.Unit)
-	return told || in.Lead == o.Unit
+	return false
 }
