@@ -143,8 +143,8 @@ func (b backend) Bodies(ctx context.Context, id record.ID) ([]api.Stored, error)
 	return out, err
 }
 
-func (b backend) Open(s *record.Sealed) ([]byte, error) {
-	k, err := b.n.machine.Key(s.Key)
+func (b backend) Open(at uint64, s *record.Sealed) ([]byte, error) {
+	k, err := b.n.machine.Key(at, s.Key)
 	if err != nil {
 		return nil, err
 	}

@@ -15,7 +15,7 @@ import (
 // damages are what happens to a state's files while the node is down.
 var damages = map[string]func(t *testing.T, dir string){
 	"an entry's row is gone": func(t *testing.T, dir string) {
-		deleteRow(t, dir, append([]byte{'e'}, 0, 0, 0, 0, 0, 0, 0, 2))
+		deleteRow(t, dir, append([]byte{'e'}, 0, 0, 0, 0, 0, 0, 0, 1))
 	},
 	"a transaction in the middle is gone": func(t *testing.T, dir string) {
 		deleteRow(t, dir, append([]byte("!t"), 0, 0, 0, 3))

@@ -98,7 +98,7 @@ func (p *packer) add(r fsm.Row) error {
 	if s == nil || !verifierGoes(&r, p.ward) {
 		return nil
 	}
-	k, err := p.x.l.d.Machine.Key(s.Key)
+	k, err := p.x.l.d.Machine.Key(r.Index, s.Key)
 	if err != nil || k == nil {
 		return err
 	}
@@ -134,15 +134,18 @@ func (x outbox) Next(_ context.Context, o record.Origin, after downlink.Cursor, 
 	}
 	p := &packer{x: x, ward: ward, w: w, send: send}
 	for _, row := range rows {
-		if row.Accounts {
-			err = x.l.d.Machine.Accounts(p.add)
-		} else if row.Whole.Zero() {
-			err = x.l.d.Machine.Whole(row.Index, p.add)
-		} else {
-			err = x.incident(row.Whole, row.Index, p)
-		}
-		if err != nil {
-			return after, err
+		for _, ref := range row.Refs {
+			switch {
+			case ref.Accounts:
+				err = x.l.d.Machine.Accounts(p.add)
+			case ref.Whole.Zero():
+				err = x.l.d.Machine.Whole(ref.Index, p.add)
+			default:
+				err = x.incident(ref.Whole, ref.Index, p)
+			}
+			if err != nil {
+				return after, err
+			}
 		}
 		after = downlink.Cursor{Seq: row.Seq, Hash: row.Hash}
 		if p.size > partBytes {

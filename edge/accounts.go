@@ -20,7 +20,7 @@ func (x accounts) Account(user string) (identity.Account, bool, error) {
 }
 
 func (x accounts) Verifier(a identity.Account) (string, error) {
-	v, err := backend{x.s}.Open(&a.Sealed)
+	v, err := backend{x.s}.Open(a.Index, &a.Sealed)
 	return string(v), err
 }
 

@@ -143,7 +143,7 @@ func (b backend) Bodies(_ context.Context, id record.ID) ([]api.Stored, error) {
 	return out, err
 }
 
-func (b backend) Open(s *record.Sealed) ([]byte, error) {
+func (b backend) Open(_ uint64, s *record.Sealed) ([]byte, error) {
 	k, err := b.s.ledger.Key(s.Key)
 	if err != nil {
 		return nil, err

@@ -15,9 +15,6 @@ import (
 // administrator who may log in.
 const rowAccount = 'u'
 
-// refAccounts is an outbox row: every account, as it stands when the row is sent.
-const refAccounts = 3
-
 // maxAccounts bounds the accounts of a city, disabled ones included: of ten thousand
 // police posts' officers those who sit at a desk.
 const maxAccounts = 20_000

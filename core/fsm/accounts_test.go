@@ -111,7 +111,7 @@ func TestAccount_Stations_HearOfEachAndOfAllWhenTheyCome(t *testing.T) {
 	}
 	made := put(t, m, officer("lan", identity.WardOfficer), 0)
 	rows, _, err := m.Outbox("26704", 0, 10)
-	if err != nil || len(rows) != 2 || !rows[0].Accounts || rows[1].Accounts || rows[1].Index != made.Index {
+	if err != nil || len(rows) != 2 || !rows[0].Refs[0].Accounts || rows[1].Refs[0].Accounts || rows[1].Refs[0].Index != made.Index {
 		t.Fatalf("%+v %v", rows, err)
 	}
 	var users []string

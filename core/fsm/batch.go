@@ -15,22 +15,24 @@ import (
 // batch is one transaction in the making: the rows of a few Raft entries, or
 // of a part of one.
 type batch struct {
-	m       *Machine
-	tx      *badger.Txn
-	old     *badger.Txn // what was committed before: a scan of tx sorts all that is pending, each time
-	fresh   map[record.ID][]uint64
-	tellers map[record.ID][]record.WardCode // who was told, as read or set
-	meta    meta
-	chains  map[record.ChainID]*chainRow
-	reports map[record.ID]reportRow
-	size    weight // of the rows set so far
-	unit    weight // of those since a command, or a part of one, began
-	reload  bool   // rules or wards changed
-	late    uint64 // deadlines missed in this transaction
-	// deadlines are the rows of this transaction: set, or taken. None that is
-	// left stands before dueFrom.
-	deadlines map[string]bool
-	dueFrom   string
+	m        *Machine
+	tx       *badger.Txn
+	old      *badger.Txn // what was committed before: a scan of tx sorts all that is pending, each time
+	meta     meta
+	chains   map[record.ChainID]*chainRow
+	subjects map[record.ID]*subject
+	blocks   []block   // of this transaction
+	rows     []tailRow // its entries, for those who follow the log
+	part     part
+	run      run
+	size     weight // of the rows set so far, and of subjects that will be
+	unit     weight // of what a command, or a part of one, has drawn; it follows from the entries alone
+	reload   bool   // rules or wards changed
+	late     uint64 // deadlines missed in this transaction
+	// dues are the rows of this transaction: set, or nil where they were taken. None
+	// that is left stands before dueFrom.
+	dues    map[string][]byte
+	dueFrom dueFrom
 }
 
 // weight is what rows cost in a transaction.
@@ -60,9 +62,8 @@ const (
 )
 
 func (m *Machine) begin() *batch {
-	return &batch{m: m, tx: m.db.NewTransaction(true), old: m.db.NewTransaction(false), meta: *m.meta.Load(), fresh: map[record.ID][]uint64{},
-		tellers: map[record.ID][]record.WardCode{},
-		chains:  map[record.ChainID]*chainRow{}, reports: map[record.ID]reportRow{}, deadlines: map[string]bool{}, dueFrom: m.dueFrom}
+	return &batch{m: m, tx: m.db.NewTransaction(true), old: m.db.NewTransaction(false), meta: *m.meta.Load(),
+		chains: map[record.ChainID]*chainRow{}, subjects: map[record.ID]*subject{}, dues: map[string][]byte{}, dueFrom: m.dueFrom}
 }
 
 func (b *batch) discard() {
@@ -73,15 +74,17 @@ func (b *batch) discard() {
 func (b *batch) set(k, v []byte) error {
 	b.m.steps.Add(1)
 	b.size.add(len(k) + len(v))
-	b.unit.add(len(k) + len(v))
 	return b.tx.Set(k, v)
 }
 
 func (b *batch) del(k []byte) error {
 	b.size.add(len(k))
-	b.unit.add(len(k))
+	b.weigh(len(k))
 	return b.tx.Delete(k)
 }
+
+// weigh counts what a command draws, as if it were a row of its own.
+func (b *batch) weigh(bytes int) { b.unit.add(bytes) }
 
 // entry applies one Raft entry: its commands in order, from where a crash cut
 // it. A command that was applied before the crash has no result; nobody waits for it.
@@ -113,8 +116,8 @@ func (b *batch) entry(e LogEntry) ([][]byte, error) {
 // any two commands, and makes no difference to any row.
 func (b *batch) breathe() error {
 	held := b.size
-	held.bytes += 112*int64(len(b.reports)) + 208*int64(len(b.chains)) // set when it is committed
-	held.rows += int64(len(b.reports) + len(b.chains))
+	held.bytes += 208 * int64(len(b.chains)) // set when it is committed
+	held.rows += int64(len(b.chains))
 	if !held.over(b.m.db, restPart) {
 		return nil
 	}
@@ -128,7 +131,9 @@ func (b *batch) turn() error {
 	if err := b.commit(); err != nil {
 		return err
 	}
+	part := b.part // the same command goes on
 	*b = *b.m.begin()
+	b.part = part
 	return nil
 }
 
@@ -143,8 +148,12 @@ func (b *batch) commit() error {
 			return err
 		}
 	}
-	for id, r := range b.reports {
-		if err := b.set(idKey(rowReport, id[:]), r.encode()); err != nil {
+	for id, s := range b.subjects {
+		if !s.dirty {
+			continue
+		}
+		b.m.steps.Add(1)
+		if err := b.tx.Set(idKey(rowSubject, id[:]), s.encode()); err != nil {
 			return err
 		}
 	}
@@ -166,6 +175,7 @@ func (b *batch) commit() error {
 		}
 	}
 	b.m.txn, b.m.dueFrom = txn, b.dueFrom
+	b.m.tail.add(b.rows)
 	b.m.steps.Add(1)
 	b.m.late.Add(b.late)
 	me := b.meta
@@ -185,23 +195,29 @@ func (b *batch) apply(item []byte) (Result, error) {
 		return Result{Status: Refused, Detail: err.Error()}, nil
 	}
 	b.unit = weight{}
-	for _, k := range c.keys {
-		if err := b.set(idKey(rowKey, k.Key[:]), k.Append(nil)); err != nil {
-			return Result{}, err
-		}
+	b.part = part{size: len(item), given: c.keys}
+	r, err := b.command(c)
+	if err != nil {
+		return r, err
 	}
+	if err := b.seal(); err != nil {
+		return r, err
+	}
+	if b.reload {
+		// At once: where a transaction ends must make no difference to what
+		// comes after the rules.
+		b.reload = false
+		err = b.m.loadRules(b.tx, b)
+	}
+	return r, err
+}
+
+func (b *batch) command(c command) (Result, error) {
 	switch c.kind {
 	case cmdBatch:
 		return b.station(c.rest)
 	case cmdBody:
-		r, err := b.body(c.rest)
-		if err == nil && b.reload {
-			// At once: where a transaction ends must make no difference to what
-			// comes after the rules.
-			b.reload = false
-			err = b.m.loadRules(b.tx)
-		}
-		return r, err
+		return b.body(c.rest)
 	case cmdTick:
 		if len(c.rest) == 8 {
 			return b.tick(int64(binary.BigEndian.Uint64(c.rest)))
@@ -236,18 +252,6 @@ func (b *batch) chain(id record.ChainID) (*chainRow, error) {
 	return c, nil
 }
 
-func (b *batch) report(id record.ID) (reportRow, bool, error) {
-	if r, ok := b.reports[id]; ok {
-		return r, true, nil
-	}
-	v, err := get(b.tx, idKey(rowReport, id[:]))
-	if err != nil || v == nil {
-		return reportRow{}, false, err
-	}
-	r, err := decodeReport(v)
-	return r, err == nil, err
-}
-
 // put gives an entry its place in the city's order.
 func (b *batch) put(e record.Entry, body *record.Body, hash record.Hash, listed record.Kind, first uint64) error {
 	b.meta.index++
@@ -256,30 +260,36 @@ func (b *batch) put(e record.Entry, body *record.Body, hash record.Hash, listed 
 	copy(sum[:32], b.meta.log[:])
 	copy(sum[32:], hash[:])
 	b.meta.log = sha256.Sum256(sum[:])
-	v := make([]byte, 0, 9+record.LinkSize+8+len(e.Body))
-	v = e.Append(u64(append(v, byte(listed)), first))
-	if err := b.set(indexKey(rowEntry, n), v); err != nil {
-		return err
+	if body.Payload.Sealed != nil {
+		b.keep(body.Payload.Sealed)
 	}
-	for i := -1; i < len(body.Payload.Incidents); i++ {
-		id := body.Incident
-		if i >= 0 {
-			id = body.Payload.Incidents[i]
-		}
-		if id.Zero() {
-			continue
-		}
-		if err := b.set(u64(idKey(rowIncident, id[:]), n), nil); err != nil {
-			return err
-		}
-		b.fresh[id] = append(b.fresh[id], n)
-		if err := b.grow(id, body); err != nil {
+	k := b.open()
+	k.add(listed, first, e)
+	b.weigh(record.LinkSize + len(e.Body) + 12)
+	e.Body = k.data[len(k.data)-len(e.Body):] // not a part of the command, which is let go
+	b.rows = append(b.rows, tailRow{row{n, listed, first, e}, body})
+	if len(k.data) >= blockBytes {
+		if err := b.closeBlock(); err != nil {
 			return err
 		}
 	}
-	if body.Kind == record.KindReport || body.Kind == record.KindRouted {
+	for _, id := range incidentsOf(body) {
+		s, err := b.subject(id)
+		if err != nil {
+			return err
+		}
+		if err := b.happened(id, s); err != nil {
+			return err
+		}
+		if err := b.grow(id, s, body); err != nil {
+			return err
+		}
+	}
+	switch {
+	case body.Kind == record.KindReport, body.Kind == record.KindRouted, body.Kind == record.KindSuggested && body.Origin == record.CoreOrigin:
 		return nil // found by their report
 	}
+	b.weigh(25)
 	return b.set(idKey(rowBody, body.ID[:]), u64(nil, n))
 }
 
@@ -321,81 +331,4 @@ func beIndex(v []byte) uint64 {
 		return 0
 	}
 	return binary.BigEndian.Uint64(v)
-}
-
-// bodies reads what is committed about an incident, this transaction included.
-func (b *batch) bodies(id record.ID) ([]record.Body, error) {
-	at, err := incidentIndexes(b.old, id)
-	if err != nil {
-		return nil, err
-	}
-	at = append(at, b.fresh[id]...)
-	out := make([]record.Body, len(at))
-	for i, n := range at {
-		r, err := entryAt(b.tx, n)
-		if err != nil {
-			return nil, err
-		}
-		if out[i], err = record.DecodeBody(r.entry.Body); err != nil {
-			return nil, err
-		}
-	}
-	return out, nil
-}
-
-// row is an entry as the city lists it.
-type row struct {
-	index  uint64
-	listed record.Kind
-	first  uint64
-	entry  record.Entry
-}
-
-func decodeRow(index uint64, v []byte) (row, error) {
-	if len(v) < 9 {
-		return row{}, errRow
-	}
-	e, rest, err := record.DecodeEntry(v[9:])
-	if err == nil && len(rest) != 0 {
-		err = errRow
-	}
-	return row{index, record.Kind(v[0]), binary.BigEndian.Uint64(v[1:]), e}, err
-}
-
-func entryAt(tx *badger.Txn, index uint64) (row, error) {
-	v, err := get(tx, indexKey(rowEntry, index))
-	if err != nil {
-		return row{}, err
-	}
-	if v == nil {
-		return row{}, fmt.Errorf("%w: nothing at city index %d", errRow, index)
-	}
-	return decodeRow(index, v)
-}
-
-func incidentIndexes(tx *badger.Txn, id record.ID) (at []uint64, err error) {
-	err = scan(tx, idKey(rowIncident, id[:]), nil, false, func(k, _ []byte) error {
-		if len(k) != 25 {
-			return errRow
-		}
-		at = append(at, binary.BigEndian.Uint64(k[17:]))
-		return nil
-	})
-	return at, err
-}
-
-func incidentRows(tx *badger.Txn, id record.ID) ([]row, error) {
-	at, err := incidentIndexes(tx, id)
-	if err != nil {
-		return nil, err
-	}
-	out := make([]row, 0, len(at))
-	for _, n := range at {
-		r, err := entryAt(tx, n)
-		if err != nil {
-			return nil, err
-		}
-		out = append(out, r)
-	}
-	return out, nil
 }

@@ -65,7 +65,7 @@ func Station(w record.WardCode) []byte { return append(header(cmdStation, nil), 
 
 type command struct {
 	kind byte
-	keys []record.WrappedKey
+	keys [][]byte // wrapped keys, each with its id in front
 	rest []byte
 }
 
@@ -80,15 +80,12 @@ func decodeCommand(p []byte) (command, error) {
 		return c, ErrCommand
 	}
 	p = p[2+w:]
+	c.keys = make([][]byte, 0, n)
 	for range n {
 		if len(p) < record.WrappedSize {
 			return c, ErrCommand
 		}
-		k, err := record.DecodeWrappedKey(p[:record.WrappedSize])
-		if err != nil {
-			return c, fmt.Errorf("%w: %w", ErrCommand, err)
-		}
-		c.keys = append(c.keys, k)
+		c.keys = append(c.keys, p[:record.WrappedSize])
 		p = p[record.WrappedSize:]
 	}
 	c.rest = p

@@ -69,7 +69,7 @@ func (b *batch) fits(body *record.Body) (string, error) {
 			return fmt.Sprintf("version: %d stands for other rules already; use a higher one", r.Version), err
 		}
 	case record.KindActivate:
-		_, err := assemble(b.tx, body)
+		_, err := assemble(b, body)
 		if errors.Is(err, errParts) {
 			return err.Error(), nil
 		}
@@ -87,7 +87,7 @@ func (b *batch) where(status string, index uint64, err error) (Result, error) {
 	if err != nil {
 		return Result{}, err
 	}
-	r, err := entryAt(b.tx, index)
+	r, err := b.entryAt(index)
 	if err != nil {
 		return Result{}, err
 	}
@@ -102,42 +102,46 @@ func (b *batch) where(status string, index uint64, err error) (Result, error) {
 // At a ward's door before: an entry of its own, listed as a repeat.
 func (b *batch) cityReport(body *record.Body) (Result, error) {
 	id := body.Payload.Report
-	old, known, err := b.report(id)
+	old, err := b.subject(id)
 	if err != nil {
 		return Result{}, err
 	}
-	if known && old.fingerprint != body.Payload.Fingerprint {
-		other := OtherContentID(id, body.Payload.Fingerprint)
-		if old, known, err := b.report(other); err != nil || known {
-			return b.where(Repeat, max(old.atCore, old.first), err)
+	if old.first == 0 {
+		if err := b.newReport(body, body.HLC); err != nil {
+			return Result{}, err
+		}
+		return b.where(OK, old.first, nil)
+	}
+	fp, err := b.fingerprint(old.first)
+	if err != nil {
+		return Result{}, err
+	}
+	if fp != body.Payload.Fingerprint {
+		other, err := b.subject(OtherContentID(id, body.Payload.Fingerprint))
+		if err != nil || other.first > 0 {
+			return b.where(Repeat, max(other.atCore, other.first), err)
 		}
 		if err := b.otherContent(body); err != nil {
 			return Result{}, err
 		}
-		return b.where(Other, b.reports[other].first, nil)
+		return b.where(Other, other.first, nil)
 	}
-	if known && old.atCore > 0 {
+	if old.atCore > 0 {
 		return b.where(Repeat, old.atCore, nil)
 	}
-	if known {
-		before, err := b.toldOf(body)
-		if err != nil {
-			return Result{}, err
-		}
-		if _, _, err := b.putCore(body, body.HLC, record.KindRepeat, old.first); err != nil {
-			return Result{}, err
-		}
-		old.atCore = b.meta.index
-		b.reports[id] = old
-		if err := b.tell(body, before, old.atCore); err != nil {
-			return Result{}, err
-		}
-		return b.where(OK, old.atCore, nil)
-	}
-	if err := b.newReport(body, body.HLC); err != nil {
+	before, err := b.toldOf(body)
+	if err != nil {
 		return Result{}, err
 	}
-	return b.where(OK, b.reports[id].first, nil)
+	if _, _, err := b.putCore(body, body.HLC, record.KindRepeat, old.first); err != nil {
+		return Result{}, err
+	}
+	old.atCore = b.meta.index
+	b.touch(id, old, 10)
+	if err := b.tell(body, before, old.atCore); err != nil {
+		return Result{}, err
+	}
+	return b.where(OK, old.atCore, nil)
 }
 
 // action takes an officer's entry made at the core: compare-and-set in the

@@ -1,6 +1,7 @@
 package fsm
 
 import (
+	"encoding/binary"
 	"fmt"
 
 	"github.com/dgraph-io/badger/v4"
@@ -33,7 +34,7 @@ func (b *batch) stationCame(w record.WardCode) (Result, error) {
 			return Result{}, err
 		}
 	}
-	err = b.outbox(w, refAccounts, b.meta.index, record.ID{})
+	err = b.outbox(w, b.meta.index, binary.AppendUvarint([]byte{refAccounts}, b.meta.index))
 	return Result{Status: OK, Index: b.meta.index}, err
 }
 

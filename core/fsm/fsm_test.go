@@ -1,6 +1,7 @@
 package fsm
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -334,7 +335,7 @@ func TestMachine_Outbox_TellsWardsAndForgetsWhatTheyTook(t *testing.T) {
 		t.Fatal("no ward was told")
 	}
 	out, st, err := m.Outbox(told[0], 0, 10)
-	if err != nil || len(out) != 1 || out[0].Whole.Zero() || st.Head != 1 || out[0].Hash != st.Hash {
+	if err != nil || len(out) != 1 || len(out[0].Refs) != 1 || out[0].Refs[0].Whole.Zero() || st.Head != 1 || out[0].Hash != st.Hash {
 		t.Fatalf("%+v %+v %v", out, st, err)
 	}
 	do(t, m, DownAck(told[0], 1))
@@ -529,7 +530,7 @@ func TestMachine_OutboxOfAWardThatNeverComes_IsBounded(t *testing.T) {
 	for range 5 {
 		b := m.begin()
 		for i := range 5000 {
-			if err := b.outboxEntry(w, uint64(i)); err != nil {
+			if err := errors.Join(b.outboxEntry(w, uint64(i)), b.seal()); err != nil {
 				t.Fatal(err)
 			}
 			if err := b.breathe(); err != nil {

@@ -54,7 +54,9 @@ type Machine struct {
 	rules   []*routing.Rules // with wards: used by the applying goroutine alone
 	wards   *routing.Wards
 	recent  recent
-	dueFrom string                           // no deadline stands before it; as rules
+	dueFrom dueFrom // as rules
+	seen    seen
+	tail    tail
 	active  atomic.Pointer[[]*routing.Rules] // rules, for readers
 }
 
@@ -145,7 +147,9 @@ func (m *Machine) open() error {
 	}
 	var me meta
 	// Nothing in memory outlives the rows that it came from (Install, Reset).
-	m.recent, m.rules, m.wards, m.txn, m.dueFrom = recent{}, nil, nil, 0, string(rowDeadline)
+	m.recent, m.rules, m.wards, m.txn = recent{}, nil, nil, 0
+	m.dueFrom.reset()
+	m.tail.reset()
 	err = db.View(func(tx *badger.Txn) error {
 		v, err := get(tx, []byte{rowMeta})
 		if err != nil || v == nil {
@@ -157,7 +161,7 @@ func (m *Machine) open() error {
 		if m.txn, err = whole(tx); err != nil {
 			return err
 		}
-		if err := m.loadRules(tx); err != nil {
+		if err := m.loadRules(tx, committed{tx}); err != nil {
 			return err
 		}
 		return m.recent.load(tx, me.index)
@@ -167,6 +171,9 @@ func (m *Machine) open() error {
 	}
 	m.db = db
 	m.meta.Store(&me)
+	m.seen.fill(db, func(err error) {
+		m.o.Log.Error("ids in the state could not be read; new ones cost a look-up each", "err", err)
+	})
 	return nil
 }
 
@@ -174,6 +181,7 @@ func (m *Machine) open() error {
 func (m *Machine) Close() error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	m.seen.end()
 	return m.db.Close()
 }
 

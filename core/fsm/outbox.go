@@ -11,46 +11,87 @@ import (
 	"wardline/sync/record"
 )
 
-// Kinds of outbox rows. Rows are references, expanded when they are sent, so
-// that an apply stays small.
+// Kinds of what an outbox row names. They are references, expanded when they are
+// sent, so that an apply stays small.
 const (
-	refEntry    = 1 // one entry, by its city index
-	refIncident = 2 // an incident, complete up to a city index
+	refEntry    = 1 // one entry, by its city index (unsigned varint)
+	refIncident = 2 // an incident (16 bytes), complete up to a city index
+	refAccounts = 3 // every account, as it stands when the row is sent (index as in an entry)
 )
 
-// outboxRow is hlc (8), previous hash (32), kind (1), index (8), incident (16).
-const outboxSize = 8 + 32 + 1 + 8 + 16
+// An outbox row is hlc (8), previous hash (32), and what one command, or a part of
+// one, has for the ward: up to maxRefs references.
+const (
+	outboxHead = 8 + 32
+	maxRefs    = 64
+)
+
+// outGroup is a row in the making.
+type outGroup struct {
+	refs  []byte
+	n     int
+	index uint64 // of the last one
+}
 
 func (b *batch) outboxEntry(w record.WardCode, index uint64) error {
-	return b.outbox(w, refEntry, index, record.ID{})
+	return b.outbox(w, index, binary.AppendUvarint([]byte{refEntry}, index))
 }
 
 func (b *batch) outboxIncident(w record.WardCode, id record.ID, upTo uint64) error {
-	return b.outbox(w, refIncident, upTo, id)
+	return b.outbox(w, upTo, append(binary.AppendUvarint([]byte{refIncident}, upTo), id[:]...))
 }
 
 func outboxChain(w record.WardCode) record.ChainID {
 	return record.ChainID{Origin: record.CoreOrigin, Incarnation: 1, Lane: record.DownLane(w)}
 }
 
-func (b *batch) outbox(w record.WardCode, kind byte, index uint64, id record.ID) error {
+func (b *batch) outbox(w record.WardCode, index uint64, ref []byte) error {
+	if b.part.out == nil {
+		b.part.out = map[record.WardCode]*outGroup{}
+	}
+	g := b.part.out[w]
+	if g == nil {
+		g = &outGroup{}
+		b.part.out[w] = g
+	}
+	b.weigh(outboxHead + len(ref))
+	g.refs, g.n, g.index = append(g.refs, ref...), g.n+1, index
+	if g.n < maxRefs {
+		return nil
+	}
+	delete(b.part.out, w)
+	return b.outboxRow(w, g)
+}
+
+// closeOutbox sets the rows of what the command has for the wards' stations. Each
+// has a chain of its own; their order makes no difference.
+func (b *batch) closeOutbox() error {
+	for w, g := range b.part.out {
+		if err := b.outboxRow(w, g); err != nil {
+			return err
+		}
+	}
+	clear(b.part.out)
+	return nil
+}
+
+func (b *batch) outboxRow(w record.WardCode, g *outGroup) error {
 	chain := outboxChain(w)
 	c, err := b.chain(chain)
 	if err != nil {
 		return err
 	}
-	ref := append(u64([]byte{kind}, index), id[:]...)
 	link := record.Link{Origin: record.CoreOrigin, Incarnation: 1, Lane: chain.Lane, Seq: c.seq + 1, HLC: c.hlc + 1, Prev: c.hash}
 	if planted.StateDiffers {
 		link.HLC = record.HLCAt(time.Now().UnixMilli())
 	}
-	v := u64(make([]byte, 0, outboxSize), uint64(link.HLC))
+	v := u64(make([]byte, 0, outboxHead+len(g.refs)), uint64(link.HLC))
 	v = append(v, link.Prev[:]...)
-	v = append(v, ref...)
+	v = append(v, g.refs...)
 	if err := b.set(outboxKey(w, link.Seq), v); err != nil {
 		return err
 	}
-	c.seq, c.hlc, c.hash, c.index = link.Seq, link.HLC, record.EntryHash(link, ref), index
+	c.seq, c.hlc, c.hash, c.index = link.Seq, link.HLC, record.EntryHash(link, g.refs), g.index
 	// Two for one, so that an outbox that was longer comes down as well.
 	for range 2 {
 		if uint64(c.seq-c.acked) <= maxOutbox {
@@ -94,11 +135,39 @@ func (b *batch) downAck(w record.WardCode, seq record.Seq) (Result, error) {
 type OutRow struct {
 	Seq  record.Seq
 	Hash record.Hash
+	Refs []OutRef
+}
+
+// OutRef is one thing that a row has for the ward.
+type OutRef struct {
 	// Index is the city index of the entry; with Whole set, the incident is
 	// meant complete up to it; with Accounts set, every account.
 	Index    uint64
 	Whole    record.ID
 	Accounts bool
+}
+
+func decodeRefs(b []byte) (refs []OutRef, err error) {
+	for len(b) > 0 {
+		kind := b[0]
+		n, w := binary.Uvarint(b[1:])
+		if w <= 0 {
+			return nil, errRow
+		}
+		r := OutRef{Index: n}
+		b = b[1+w:]
+		switch {
+		case kind == refIncident && len(b) >= len(r.Whole):
+			copy(r.Whole[:], b)
+			b = b[len(r.Whole):]
+		case kind == refAccounts:
+			r.Accounts = true
+		case kind != refEntry:
+			return nil, errRow
+		}
+		refs = append(refs, r)
+	}
+	return refs, nil
 }
 
 // OutState is the state of a ward's outbox.
@@ -127,17 +196,17 @@ func (m *Machine) Outbox(w record.WardCode, after record.Seq, limit int) (rows [
 			if len(rows) >= limit {
 				return errStop
 			}
-			if len(v) != outboxSize || len(k) != 14 {
+			if len(v) < outboxHead || len(k) != 14 {
 				return errRow
 			}
 			seq := record.Seq(binary.BigEndian.Uint64(k[6:]))
 			link := record.Link{Origin: record.CoreOrigin, Incarnation: 1, Lane: record.DownLane(w), Seq: seq, HLC: record.HLC(binary.BigEndian.Uint64(v))}
-			copy(link.Prev[:], v[8:40])
-			r := OutRow{Seq: seq, Hash: record.EntryHash(link, v[40:]), Index: binary.BigEndian.Uint64(v[41:])}
-			if v[40] == refIncident {
-				copy(r.Whole[:], v[49:])
+			copy(link.Prev[:], v[8:])
+			r := OutRow{Seq: seq, Hash: record.EntryHash(link, v[outboxHead:])}
+			var err error
+			if r.Refs, err = decodeRefs(v[outboxHead:]); err != nil {
+				return err
 			}
-			r.Accounts = v[40] == refAccounts
 			rows = append(rows, r)
 			return nil
 		})

@@ -4,7 +4,7 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"encoding/binary"
-	"fmt"
+	"errors"
 
 	"github.com/dgraph-io/badger/v4"
 
@@ -26,16 +26,16 @@ func (r row) out() (Row, error) {
 	return Row{r.index, r.listed, r.first, r.entry, b}, err
 }
 
-// After gives up to limit entries after a city index, in order.
+// After gives up to limit entries after a city index, in order. They are shared
+// with others and not to be changed.
 func (m *Machine) After(after uint64, limit int) (rows []Row, err error) {
+	if rows, ok := m.tail.after(after, limit); ok {
+		return rows, nil
+	}
 	err = m.view(func(tx *badger.Txn) error {
-		return scan(tx, []byte{rowEntry}, indexKey(rowEntry, after+1), true, func(k, v []byte) error {
+		return entries(tx, after+1, func(r row) error {
 			if len(rows) >= limit {
 				return errStop
-			}
-			r, err := decodeRow(binary.BigEndian.Uint64(k[1:]), bytes.Clone(v))
-			if err != nil {
-				return err
 			}
 			o, err := r.out()
 			rows = append(rows, o)
@@ -48,30 +48,41 @@ func (m *Machine) After(after uint64, limit int) (rows []Row, err error) {
 // Incident gives every committed entry about an incident.
 func (m *Machine) Incident(id record.ID) (rows []Row, err error) {
 	err = m.view(func(tx *badger.Txn) error {
-		list, err := incidentRows(tx, id)
+		at, err := incidentIndexes(tx, id)
 		if err != nil {
 			return err
 		}
-		for _, r := range list {
-			o, err := r.out()
+		for _, n := range at {
+			r, err := m.entry(tx, n)
 			if err != nil {
 				return err
 			}
-			rows = append(rows, o)
+			rows = append(rows, r)
 		}
 		return nil
 	})
 	return rows, err
 }
 
+// entry gives the entry at a city index; it is shared, not to be changed.
+func (m *Machine) entry(tx *badger.Txn, index uint64) (Row, error) {
+	if r, ok := m.tail.at(index); ok {
+		return r, nil
+	}
+	r, err := entryAt(tx, index)
+	if err != nil {
+		return Row{}, err
+	}
+	return r.out()
+}
+
 // Entry gives the entry at a city index.
 func (m *Machine) Entry(index uint64) (out Row, err error) {
+	if r, ok := m.tail.at(index); ok {
+		return r, nil
+	}
 	err = m.view(func(tx *badger.Txn) error {
-		r, err := entryAt(tx, index)
-		if err != nil {
-			return err
-		}
-		out, err = r.out()
+		out, err = m.entry(tx, index)
 		return err
 	})
 	return out, err
@@ -96,62 +107,40 @@ func (m *Machine) Heads(o record.Origin) (heads []record.Head, err error) {
 	return heads, err
 }
 
-// chainEntry finds an entry by its place in a chain.
-func chainEntry(tx *badger.Txn, id record.ChainID, seq record.Seq) (record.Entry, error) {
-	var start uint64
+// chainFrom calls f for the entries of a chain from a seq on, in order; errStop of f
+// ends it.
+func chainFrom(tx *badger.Txn, id record.ChainID, seq record.Seq, f func(row) error) error {
 	prefix := chainKey(rowSpan, id)
-	err := scan(tx, prefix, u64(bytes.Clone(prefix), uint64(seq)), true, func(_, v []byte) error {
-		start = beIndex(v)
-		return errStop
-	})
-	if err != nil {
-		return record.Entry{}, err
-	}
-	var found record.Entry
-	if start > 0 {
-		err = scan(tx, []byte{rowEntry}, indexKey(rowEntry, start), true, func(k, v []byte) error {
-			r, err := decodeRow(binary.BigEndian.Uint64(k[1:]), bytes.Clone(v))
-			if err != nil {
+	return scan(tx, prefix, u64(bytes.Clone(prefix), uint64(seq)), true, func(k, v []byte) error {
+		last := record.Seq(binary.BigEndian.Uint64(k[len(prefix):]))
+		ended := false // by f
+		err := entries(tx, beIndex(v), func(r row) error {
+			if r.entry.Link.Chain() != id || r.entry.Link.Seq < seq {
+				return nil
+			}
+			if err := f(r); err != nil {
+				ended = true
 				return err
 			}
-			if r.entry.Link.Chain() == id {
-				found = r.entry
-				if r.entry.Link.Seq >= seq {
-					return errStop
-				}
+			if r.entry.Link.Seq >= last {
+				return errStop
 			}
 			return nil
 		})
-	}
-	if err == nil && found.Link.Seq != seq {
-		err = fmt.Errorf("%w: %v has no entry %d", errRow, id, seq)
-	}
-	return found, err
+		if err == nil && ended {
+			err = errStop
+		}
+		return err
+	})
 }
 
 // ChainEntries gives consecutive entries of a chain from a seq on, as far as
 // the city holds them: what a rolled-back disk lacks.
 func (m *Machine) ChainEntries(id record.ChainID, from record.Seq, limit int) (rows []Row, err error) {
 	err = m.view(func(tx *badger.Txn) error {
-		var start uint64
-		prefix := chainKey(rowSpan, id)
-		err := scan(tx, prefix, u64(bytes.Clone(prefix), uint64(from)), true, func(_, v []byte) error {
-			start = beIndex(v)
-			return errStop
-		})
-		if err != nil || start == 0 {
-			return err
-		}
-		return scan(tx, []byte{rowEntry}, indexKey(rowEntry, start), true, func(k, v []byte) error {
+		return chainFrom(tx, id, from, func(r row) error {
 			if len(rows) >= limit {
 				return errStop
-			}
-			r, err := decodeRow(binary.BigEndian.Uint64(k[1:]), bytes.Clone(v))
-			if err != nil {
-				return err
-			}
-			if r.entry.Link.Chain() != id || r.entry.Link.Seq < from {
-				return nil
 			}
 			o, err := r.out()
 			rows = append(rows, o)
@@ -161,16 +150,25 @@ func (m *Machine) ChainEntries(id record.ChainID, from record.Seq, limit int) (r
 	return rows, err
 }
 
-// Key is the wrapped key of a sealed part; nil when it is gone.
-func (m *Machine) Key(id record.KeyID) (k *record.WrappedKey, err error) {
+// Key is the wrapped key of the sealed part of the entry at a city index; nil when
+// it is gone.
+func (m *Machine) Key(index uint64, id record.KeyID) (k *record.WrappedKey, err error) {
 	err = m.view(func(tx *badger.Txn) error {
-		v, err := get(tx, idKey(rowKey, id[:]))
-		if err != nil || v == nil {
+		keys, err := blockOf(tx, rowKey, index)
+		if errors.Is(err, errNothing) {
+			return nil
+		}
+		if err != nil {
 			return err
 		}
-		w, err := record.DecodeWrappedKey(v)
-		k = &w
-		return err
+		for v := keys.data; len(v) >= record.WrappedSize; v = v[record.WrappedSize:] {
+			if record.KeyID(v) == id {
+				w, err := record.DecodeWrappedKey(v[:record.WrappedSize])
+				k = &w
+				return err
+			}
+		}
+		return nil
 	})
 	return k, err
 }

@@ -92,13 +92,14 @@ func (w *recent) load(tx *badger.Txn, index uint64) error {
 	if index > recentWindow {
 		from = index - recentWindow
 	}
-	for n := from; n <= index; n++ {
-		r, err := entryAt(tx, n)
-		if err != nil {
-			return err
-		}
-		if r.listed != record.KindReport && r.listed != record.KindSuggested {
-			continue
+	last := from - 1
+	err := entries(tx, from, func(r row) error {
+		last = r.index
+		switch {
+		case r.index > index:
+			return errStop
+		case r.listed != record.KindReport && r.listed != record.KindSuggested:
+			return nil
 		}
 		body, err := record.DecodeBody(r.entry.Body)
 		if err != nil {
@@ -108,11 +109,15 @@ func (w *recent) load(tx *badger.Txn, index uint64) error {
 			for _, id := range body.Payload.Incidents {
 				w.name(id)
 			}
-		} else if row, ok := recentOf(&body, n); ok {
+		} else if row, ok := recentOf(&body, r.index); ok {
 			w.add(row)
 		}
+		return nil
+	})
+	if err == nil && last < index {
+		err = nothingAt(last + 1)
 	}
-	return nil
+	return err
 }
 
 func recentOf(b *record.Body, index uint64) (recentRow, bool) {

@@ -22,10 +22,8 @@ func (b *batch) opened(body *record.Body) error {
 	if _, _, err := b.putCore(&routed, 0, record.KindRouted, 0); err != nil {
 		return err
 	}
-	for _, x := range d.Deadlines {
-		if err := b.setDeadline(x.At, body.Incident, x.Step); err != nil {
-			return err
-		}
+	if err := b.setDue(body.Incident, d.Priority, d.Deadlines, 0); err != nil {
+		return err
 	}
 	for _, u := range d.Told {
 		w, ok := u.Ward()

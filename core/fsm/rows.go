@@ -13,21 +13,20 @@ import (
 // Prefixes of the rows. All but keys are replicated state and in the digest.
 const (
 	rowMeta      = 'm' // one row
-	rowEntry     = 'e' // city index -> listed kind, first index, entry
+	rowEntry     = 'e' // city index of the first -> block of entries
 	rowChain     = 'c' // origin, incarnation, lane -> chain row
 	rowSpan      = 's' // origin, incarnation, lane, last seq of a batch -> index of its first entry
-	rowReport    = 'r' // report -> report row
+	rowSubject   = 'r' // report, incident -> subject row
 	rowBody      = 'x' // body id -> city index
-	rowIncident  = 'i' // incident, city index -> nothing
-	rowTold      = 't' // incident -> wards that were told, five digits each
+	rowIncident  = 'i' // incident, city index -> nothing; of an incident with many entries the later ones
 	rowOutbox    = 'd' // ward, seq -> outbox row
-	rowDeadline  = 'l' // time, incident, step -> nothing
+	rowDue       = 'l' // class, time, number -> incidents of which a step may be missed then
 	rowNext      = 'n' // origin, incarnation, lane -> seq at which another incarnation went on, that incarnation
 	rowLives     = 'h' // origin -> its latest lives
 	rowActive    = 'a' // version -> index of the rules that were activated
 	rowStation   = 'w' // ward -> nothing: wards whose station has come, which hear of rules and wards
 	rowMalformed = 'q' // ring -> ring row; ring, slot -> malformed input
-	rowKey       = 'k' // key id -> wrapped key; outside chain and digest
+	rowKey       = 'k' // city index of a block -> wrapped keys of its entries; outside chain and digest
 )
 
 // ErrHole says that this node's state cannot be relied on: rows are missing or
@@ -69,9 +68,10 @@ type meta struct {
 	// part is the Raft entry that is applied in several transactions, done how
 	// many of its items are; both 0 between two Raft entries.
 	part, done uint64
+	dues       uint64 // how many rows of rowDue were set
 }
 
-const metaSize = 80
+const metaSize = 88
 
 func (m *meta) encode() []byte {
 	b := make([]byte, 0, metaSize)
@@ -80,7 +80,7 @@ func (m *meta) encode() []byte {
 	b = u64(b, m.index)
 	b = append(b, m.log[:]...)
 	b = u64(b, uint64(m.time))
-	return u64(u64(b, m.part), m.done)
+	return u64(u64(u64(b, m.part), m.done), m.dues)
 }
 
 func decodeMeta(b []byte) (meta, error) {
@@ -94,6 +94,7 @@ func decodeMeta(b []byte) (meta, error) {
 	copy(m.log[:], b[24:])
 	m.time = int64(binary.BigEndian.Uint64(b[56:]))
 	m.part, m.done = binary.BigEndian.Uint64(b[64:]), binary.BigEndian.Uint64(b[72:])
+	m.dues = binary.BigEndian.Uint64(b[80:])
 	return m, nil
 }
 
@@ -126,27 +127,6 @@ func decodeChain(b []byte) (chainRow, error) {
 	c.index = binary.BigEndian.Uint64(b[48:])
 	c.acked = record.Seq(binary.BigEndian.Uint64(b[56:]))
 	return c, nil
-}
-
-// reportRow says where a report first stood, and where it came to the core's door.
-type reportRow struct {
-	first, atCore uint64
-	fingerprint   record.Hash
-}
-
-func (r *reportRow) encode() []byte {
-	b := u64(u64(make([]byte, 0, 48), r.first), r.atCore)
-	return append(b, r.fingerprint[:]...)
-}
-
-func decodeReport(b []byte) (reportRow, error) {
-	var r reportRow
-	if len(b) != 48 {
-		return r, errRow
-	}
-	r.first, r.atCore = binary.BigEndian.Uint64(b), binary.BigEndian.Uint64(b[8:])
-	copy(r.fingerprint[:], b[16:])
-	return r, nil
 }
 
 // get reads a row; nil when it is not there.

@@ -23,12 +23,24 @@ func WardsPartID(set []byte, part uint32) record.ID {
 	return record.DerivedID("wards-part", set, u64(nil, uint64(part)))
 }
 
+// reader reads rows and entries: of a transaction, or of one in the making.
+type reader interface {
+	get(key []byte) ([]byte, error)
+	entryAt(index uint64) (row, error)
+}
+
+type committed struct{ tx *badger.Txn }
+
+func (c committed) get(key []byte) ([]byte, error)    { return get(c.tx, key) }
+func (c committed) entryAt(index uint64) (row, error) { return entryAt(c.tx, index) }
+func (b *batch) get(key []byte) ([]byte, error)       { return get(b.tx, key) }
+
 // loadRules finds the rules and wards in effect.
-func (m *Machine) loadRules(tx *badger.Txn) error {
+func (m *Machine) loadRules(tx *badger.Txn, x reader) error {
 	m.rules, m.wards = nil, nil
 	defer func() { rules := m.rules; m.active.Store(&rules) }()
 	return scan(tx, []byte{rowActive}, nil, true, func(k, v []byte) error {
-		r, err := entryAt(tx, beIndex(v))
+		r, err := x.entryAt(beIndex(v))
 		if err != nil {
 			return err
 		}
@@ -37,7 +49,7 @@ func (m *Machine) loadRules(tx *badger.Txn) error {
 			return err
 		}
 		if k[1] == activeWards {
-			m.wards, err = assemble(tx, &body)
+			m.wards, err = assemble(x, &body)
 			return err
 		}
 		rules, err := routing.UnmarshalRules(body.Payload.Data)
@@ -48,21 +60,21 @@ func (m *Machine) loadRules(tx *badger.Txn) error {
 
 // assemble puts the parts together that an activation names: Data is the set's
 // name, Parts how many there are. What the set lacks stays as it was built in.
-func assemble(tx *badger.Txn, body *record.Body) (*routing.Wards, error) {
+func assemble(x reader, body *record.Body) (*routing.Wards, error) {
 	if body.Payload.Parts == 0 || body.Payload.Parts > routing.MaxParts {
 		return nil, fmt.Errorf("%w (%d parts)", errParts, body.Payload.Parts)
 	}
 	var parts [][]byte
 	for i := range body.Payload.Parts {
 		id := WardsPartID(body.Payload.Data, i)
-		v, err := get(tx, idKey(rowBody, id[:]))
+		v, err := x.get(idKey(rowBody, id[:]))
 		if err != nil {
 			return nil, err
 		}
 		if v == nil {
 			return nil, fmt.Errorf("%w (part %d of %d is missing)", errParts, i+1, body.Payload.Parts)
 		}
-		r, err := entryAt(tx, beIndex(v))
+		r, err := x.entryAt(beIndex(v))
 		if err != nil {
 			return nil, err
 		}

@@ -16,7 +16,7 @@ import (
 
 // A snapshot is a stream: magic, rows (key length, value length, key, value;
 // big-endian 32 bits each), a row of two zero lengths, SHA-256 of all before.
-const snapshotMagic = "wardline state 1\n"
+const snapshotMagic = "wardline state 2\n"
 
 // OpenSnapshot gives the whole state from one read transaction. A first pass
 // counts the exact size, which Raft wants to know; the reader is the second.
@@ -139,6 +139,7 @@ func syncTree(dir string) error {
 func (m *Machine) swap() error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	m.seen.end()
 	if err := m.db.Close(); err != nil {
 		return err
 	}

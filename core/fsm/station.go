@@ -1,7 +1,6 @@
 package fsm
 
 import (
-	"errors"
 	"fmt"
 
 	"wardline/sync/planted"
@@ -16,7 +15,6 @@ func (b *batch) station(p []byte) (Result, error) {
 	var id record.ChainID
 	firstIndex := uint64(0)
 	bad := Result{}
-	b.unit = weight{} // without the keys, which are set again when it comes again
 	for len(p) > 0 {
 		e, rest, err := record.DecodeEntry(p)
 		if err != nil {
@@ -52,6 +50,9 @@ func (b *batch) station(p []byte) (Result, error) {
 			// A part of the batch is a batch. Where it ends follows from the
 			// entries alone, also when the rest comes again after a crash.
 			if err := b.span(id, c.seq, firstIndex); err != nil {
+				return Result{}, err
+			}
+			if err := b.seal(); err != nil {
 				return Result{}, err
 			}
 			if err := b.turn(); err != nil {
@@ -129,17 +130,52 @@ func (b *batch) again(c *chainRow, id record.ChainID, e record.Entry, hash recor
 		}
 		return Result{Status: Fork, At: e.Link.Seq, Detail: "the city holds another entry there"}, nil
 	}
-	have, err := chainEntry(b.old, id, e.Link.Seq)
-	if errors.Is(err, errRow) {
-		have, err = chainEntry(b.tx, id, e.Link.Seq) // it came in this transaction
-	}
+	have, err := b.had(id, e.Link.Seq)
 	if err != nil {
 		return Result{}, err
 	}
-	if have.Hash() != hash {
+	if have != hash {
 		return Result{Status: Fork, At: e.Link.Seq, Detail: "the city holds another entry there"}, nil
 	}
 	return Result{Status: OK}, nil
+}
+
+// run is the hashes of consecutive entries of a chain, as read when one was asked
+// for: what comes again is a batch, and reading on for each would cost its square.
+type run struct {
+	id     record.ChainID
+	from   record.Seq
+	hashes []record.Hash
+}
+
+// maxRun is how many entries are read at once: a station's batch.
+const maxRun = 256
+
+// had is the hash of an entry of a chain that the city holds.
+func (b *batch) had(id record.ChainID, seq record.Seq) (record.Hash, error) {
+	if b.run.id == id && seq >= b.run.from && seq < b.run.from+record.Seq(len(b.run.hashes)) {
+		return b.run.hashes[seq-b.run.from], nil
+	}
+	b.run = run{id: id, from: seq}
+	err := chainFrom(b.old, id, seq, func(r row) error {
+		if len(b.run.hashes) == maxRun || r.entry.Link.Seq != seq+record.Seq(len(b.run.hashes)) {
+			return errStop
+		}
+		b.run.hashes = append(b.run.hashes, r.entry.Hash())
+		return nil
+	})
+	if err != nil {
+		return record.Hash{}, err
+	}
+	if len(b.run.hashes) > 0 {
+		return b.run.hashes[0], nil
+	}
+	for i := range b.rows { // it came in this transaction
+		if l := &b.rows[i].entry.Link; l.Seq == seq && l.Chain() == id {
+			return b.rows[i].entry.Hash(), nil
+		}
+	}
+	return record.Hash{}, fmt.Errorf("%w: %v has no entry %d", errRow, id, seq)
 }
 
 // alarm says, once per incarnation, that something about a line must be seen.
@@ -171,23 +207,25 @@ func (b *batch) take(body *record.Body, e record.Entry, hash record.Hash) error 
 		return b.takeOther(body, e, hash)
 	}
 	id := body.Payload.Report
-	old, known, err := b.report(id)
+	old, err := b.subject(id)
 	if err != nil {
 		return err
 	}
-	if known && !planted.RepeatUnknown {
+	if old.first > 0 && !planted.RepeatUnknown {
 		if err := b.put(e, body, hash, record.KindRepeat, old.first); err != nil {
 			return err
 		}
-		if old.fingerprint != body.Payload.Fingerprint {
-			return b.otherContent(body)
+		fp, err := b.fingerprint(old.first)
+		if err == nil && fp != body.Payload.Fingerprint {
+			err = b.otherContent(body)
 		}
-		return nil
+		return err
 	}
 	if err := b.put(e, body, hash, record.KindReport, 0); err != nil {
 		return err
 	}
-	b.reports[id] = reportRow{first: b.meta.index, fingerprint: body.Payload.Fingerprint}
+	old.first = b.meta.index
+	b.touch(id, old, 10)
 	return b.opened(body)
 }
 
@@ -196,7 +234,7 @@ func (b *batch) take(body *record.Body, e record.Entry, hash record.Hash) error 
 // silences a report by using its id first.
 func (b *batch) otherContent(body *record.Body) error {
 	id := OtherContentID(body.Payload.Report, body.Payload.Fingerprint)
-	if _, known, err := b.report(id); err != nil || known {
+	if s, err := b.subject(id); err != nil || s.first > 0 {
 		return err
 	}
 	kept := *body
@@ -217,7 +255,12 @@ func (b *batch) newReport(body *record.Body, proposed record.HLC) error {
 	if _, _, err := b.putCore(body, proposed, record.KindReport, 0); err != nil {
 		return err
 	}
-	b.reports[body.Payload.Report] = reportRow{first: b.meta.index, atCore: b.meta.index, fingerprint: body.Payload.Fingerprint}
+	s, err := b.subject(body.Payload.Report)
+	if err != nil {
+		return err
+	}
+	s.first, s.atCore = b.meta.index, b.meta.index
+	b.touch(body.Payload.Report, s, 20)
 	return b.opened(body)
 }
 

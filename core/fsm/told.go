@@ -6,51 +6,23 @@ import (
 	"wardline/sync/record"
 )
 
-// Who was told of an incident is kept in a row of its own (rowTold): folding
-// the whole incident for every entry would make a flood on one incident (a panel that
-// rings for hours) cost its square, on every node, within one apply.
-
-// maxTold bounds the wards that a row names; the city has 168.
-const maxTold = 512
+// Who was told of an incident stands in its subject row: folding the whole
+// incident for every entry would make a flood on one incident (a panel that rings
+// for hours) cost its square, on every node, within one apply.
 
 // told is the wards that were told of an incident, sorted; not to be changed.
 func (b *batch) told(id record.ID) ([]record.WardCode, error) {
-	if list, ok := b.tellers[id]; ok {
-		return list, nil
-	}
-	list, err := b.readTold(id)
-	if err == nil {
-		b.tellers[id] = list
-	}
-	return list, err
-}
-
-func (b *batch) readTold(id record.ID) ([]record.WardCode, error) {
-	v, err := get(b.tx, idKey(rowTold, id[:]))
-	if err != nil || v == nil {
-		return nil, err
-	}
-	if len(v)%5 != 0 {
-		return nil, errRow
-	}
-	out := make([]record.WardCode, 0, len(v)/5+1)
-	for ; len(v) > 0; v = v[5:] {
-		out = append(out, record.WardCode(v[:5]))
-	}
-	return out, nil
+	s, err := b.subject(id)
+	return s.told, err
 }
 
 // grow notes whom an entry tells, after the entry has its place. An entry that
 // can take another one back makes the fold say it anew.
-func (b *batch) grow(id record.ID, body *record.Body) error {
+func (b *batch) grow(id record.ID, s *subject, body *record.Body) error {
 	units := body.Tells()
 	shrinks := body.Kind == record.KindWithdraw || body.Kind == record.KindSplit || body.Kind == record.KindVoid
 	if len(units) == 0 && !shrinks {
 		return nil
-	}
-	have, err := b.told(id)
-	if err != nil {
-		return err
 	}
 	var now []record.WardCode
 	if shrinks {
@@ -63,23 +35,20 @@ func (b *batch) grow(id record.ID, body *record.Body) error {
 			units = append(units, u.Unit)
 		}
 	} else {
-		now = slices.Clone(have)
+		now = s.told
 	}
 	for _, u := range units {
 		w, ok := u.Ward()
 		if i, found := slices.BinarySearch(now, w); ok && !found && len(now) < maxTold {
-			now = slices.Insert(now, i, w)
+			now = append(append(append(make([]record.WardCode, 0, len(now)+2), now[:i]...), w), now[i:]...)
+			b.touch(id, s, 5)
 		}
 	}
-	if slices.Equal(have, now) {
-		return nil
+	if shrinks {
+		b.touch(id, s, 0)
 	}
-	v := make([]byte, 0, 5*len(now))
-	for _, w := range now {
-		v = append(v, w...)
-	}
-	b.tellers[id] = now
-	return b.set(idKey(rowTold, id[:]), v)
+	s.told = now
+	return nil
 }
 
 // toldOf is who was told of an entry's incidents before it.
@@ -95,9 +64,13 @@ func (b *batch) toldOf(body *record.Body) (map[record.ID][]record.WardCode, erro
 	return out, nil
 }
 
+// incidentsOf are the incidents that an entry is about, each once.
 func incidentsOf(body *record.Body) []record.ID {
 	var out []record.ID
-	for _, id := range append([]record.ID{body.Incident}, body.Payload.Incidents...) {
+	if !body.Incident.Zero() {
+		out = append(out, body.Incident)
+	}
+	for _, id := range body.Payload.Incidents {
 		if !id.Zero() && !slices.Contains(out, id) {
 			out = append(out, id)
 		}

@@ -35,7 +35,7 @@ func (d *desk) Act(_ context.Context, b record.Body, _ *api.SealedKey) (api.Done
 	return api.Done{Position: 1}, nil
 }
 
-func (d *desk) Open(s *record.Sealed) ([]byte, error) { return []byte(d.plain[s.Key]), nil }
+func (d *desk) Open(_ uint64, s *record.Sealed) ([]byte, error) { return []byte(d.plain[s.Key]), nil }
 
 // ask sends one request as an officer of the ward, who has a colleague, and
 // with an officer of PC99, a department that no list names.

@@ -30,8 +30,8 @@ type Backend interface {
 	// Bodies gives an incident's entries with their positions and city indexes,
 	// read so that what was acknowledged before is among them.
 	Bodies(ctx context.Context, incident record.ID) ([]Stored, error)
-	// Open decrypts a sealed part; record.ErrSealed where its key is gone.
-	Open(s *record.Sealed) ([]byte, error)
+	// Open decrypts the sealed part of the entry at a position; record.ErrSealed where its key is gone.
+	Open(at uint64, s *record.Sealed) ([]byte, error)
 	// List gives incidents, newest first; it shows every write acknowledged before.
 	List(ctx context.Context, q view.Query) (view.Page, error)
 	// Log is what the live stream follows.

@@ -234,7 +234,7 @@ func (s *Server) detail(r *http.Request, in *record.Incident, stored []Stored) (
 		j := arrivalJSON{ID: a.Report, Origin: a.By.Origin, Device: a.By.Name, Category: a.Category, Place: placeOf(a.Place),
 			CapturedAt: Time(a.CapturedAt), ReceivedAt: Time(a.ReceivedAt), Media: a.Media, Signal: a.Signal, Flags: flagNames(a.Flags), Redacted: redacted[a.By.Entry]}
 		if e := by[a.By.Entry]; e != nil && e.Body.Payload.Sealed != nil && !j.Redacted {
-			plain, err := s.Backend.Open(e.Body.Payload.Sealed)
+			plain, err := s.Backend.Open(e.Position, e.Body.Payload.Sealed)
 			if err == nil {
 				j.Sealed = plain
 			} else {
@@ -277,7 +277,7 @@ func (s *Server) timeline(d *detailJSON, in *record.Incident, by map[record.ID]*
 			Sure: b.Clock == record.ClockSure, Index: e.Index, Offline: b.Payload.Flags&record.FlagOffline != 0,
 			Withdrawn: slices.Contains(in.Withdrawn, id), Redacted: redacted[id], Value: lineValue(b)}
 		if b.Payload.Sealed != nil && !l.Redacted && b.Kind != record.KindReport {
-			if plain, err := s.Backend.Open(b.Payload.Sealed); err == nil {
+			if plain, err := s.Backend.Open(e.Position, b.Payload.Sealed); err == nil {
 				l.Sealed = plain
 			}
 		}
