@@ -14,11 +14,12 @@ export default defineConfig({
     // Everything is a file of our own origin: the Content-Security-Policy allows no data: scripts.
     assetsInlineLimit: 0,
     modulePreload: { polyfill: false },
+    // Read by build/citizen.mjs.
+    manifest: "files.json",
     rolldownOptions: {
       input: { desk: page("desk"), command: page("command"), citizen: page("citizen") },
       output: {
-        // A service worker must keep its address: it is not under /assets/ and not cached for ever.
-        entryFileNames: (chunk) => (chunk.name === "citizen-sw" ? "citizen/sw.js" : "assets/[name]-[hash].js"),
+        entryFileNames: "assets/[name]-[hash].js",
         chunkFileNames: "assets/[name]-[hash].js",
         assetFileNames: "assets/[name]-[hash][extname]",
       },

@@ -1,0 +1,103 @@
+// What this phone has reported, each with its honest state, and the page of a code.
+import type { JSX } from "preact";
+import { useEffect, useState } from "preact/hooks";
+import { get, Problem, type Status } from "../lib/api";
+import { codeOf, idOf } from "./code";
+import { Photo } from "./form";
+import { kept, now, offlineSince, push } from "./model";
+import { Calls, Card, dayOf, hourOf, numberFor, Picture } from "./parts";
+import { QR } from "./qr";
+import { latest, steps } from "./states";
+import { photosOf, type Kept, type Photo as Stored } from "./store";
+import { t } from "./words";
+
+export function Mine(p: { id?: string; onBack: () => void; onOpen: (id: string) => void }): JSX.Element {
+  const one = p.id ? kept.value.find((k) => k.id === p.id) : undefined;
+  return (
+    <main class="page">
+      <header class="head"><button type="button" class="back" onClick={p.onBack}>‹ {t(one ? "new_report" : "back")}</button><h1>{t("mine")}</h1></header>
+      {one ? <One of={one} /> : kept.value.length === 0 ? <p>{t("mine_none")}</p> : (
+        <ul class="list">
+          {kept.value.map((k) => (
+            <li key={k.id}><button type="button" onClick={() => p.onOpen(k.id)}>
+              <Picture of={k.category} /><span><b>{t(`tile_${k.category}`)}</b><small>{dayOf(k.made)}</small></span><span class="state">{k.refused ? t("refused", { detail: "" }) : t(latest(k))}</span>
+            </button></li>
+          ))}
+        </ul>
+      )}
+    </main>
+  );
+}
+
+function One(p: { of: Kept }): JSX.Element {
+  const k = p.of;
+  const [photos, setPhotos] = useState<Stored[]>([]);
+  useEffect(() => void photosOf(k.id).then(setPhotos), [k.id]);
+  const waits = !k.sent && !k.refused;
+  const cut = offlineSince.value > 0 && performance.now() - offlineSince.value > 10_000;
+  void now.value;
+  return (
+    <>
+      <Card title={t(`tile_${k.category}`)}>
+        <small>{dayOf(k.made)}</small>
+        <ol class="steps" data-testid="steps">
+          {steps(k).map((s) => <li key={s.word} class={s.done ? "done" : ""}><i aria-hidden="true" />{t(s.word)}<span class="visually-hidden">{s.done ? ` – ${t("yes")}` : ` – ${t("no")}`}</span></li>)}
+        </ol>
+        {waits && <p role="status">{t(k.tries === 0 ? "sending" : "waiting")}</p>}
+        {k.refused && <p class="error" role="alert">{t("refused", { detail: [k.refused.field, k.refused.detail].filter(Boolean).join(": ") })} {t("refused_fix")}</p>}
+        {k.asked && <p><small>{t("asked", { time: hourOf(k.asked) })}</small></p>}
+        {waits && cut && <Calls big only={numberFor(k.category)} />}
+        {waits && <button type="button" class="btn" onClick={() => void push(true)}>{t("sos_now")}</button>}
+      </Card>
+      <Card title={t("code")}>
+        <p class="code">{codeOf(k.id)}</p>
+        <QR text={`${location.origin}/citizen/#r/${codeOf(k.id)}`} label={codeOf(k.id)} />
+        <small>{t("code_hint")}</small>
+      </Card>
+      {photos.length > 0 && <Card title={t("photos")}><small>{t("photo_hint")}</small><ul class="photos">{photos.map((x) => <Photo key={x.sha256} of={x} />)}</ul></Card>}
+    </>
+  );
+}
+
+interface Progress { receipts: { step: "ward" | "city" | "seen" }[]; status?: Status }
+
+/** A report that another phone made, by its code. */
+export function Follow(p: { code: string; onBack: () => void }): JSX.Element {
+  const id = idOf(p.code);
+  const [state, setState] = useState<Kept>();
+  const [none, setNone] = useState(id === undefined);
+  useEffect(() => {
+    if (!id) return;
+    let on = true;
+    const ask = async (): Promise<void> => {
+      try {
+        const r = await get<Progress>(`/api/v1/progress/${id}`);
+        if (!on) return;
+        setNone(false);
+        setState({ id, category: "security", body: { id, category: "security" }, made: 0, sent: true, tries: 0, next: 0, asked: Date.now(),
+          ...Object.fromEntries(r.receipts.map((x) => [x.step, true])), ...(r.status ? { status: r.status } : {}) });
+      } catch (e) {
+        if (on && e instanceof Problem && e.status === 404) setNone(true);
+      }
+    };
+    void ask();
+    const timer = setInterval(() => void ask(), 10_000);
+    return () => {
+      on = false;
+      clearInterval(timer);
+    };
+  }, [id]);
+  return (
+    <main class="page">
+      <header class="head"><button type="button" class="back" onClick={p.onBack}>‹ {t("back")}</button><h1>{t("follow")}</h1></header>
+      <p class="code">{p.code}</p>
+      {none ? <p role="alert">{t("follow_none")}</p> : state && (
+        <Card title={t("code")}>
+          <ol class="steps">{steps(state).filter((s) => s.word !== "s_kept").map((s) => <li key={s.word} class={s.done ? "done" : ""}><i aria-hidden="true" />{t(s.word)}</li>)}</ol>
+          {state.asked && <small>{t("asked", { time: hourOf(state.asked) })}</small>}
+        </Card>
+      )}
+      <Calls />
+    </main>
+  );
+}
