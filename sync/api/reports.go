@@ -83,6 +83,30 @@ func (s *Server) getReport(w http.ResponseWriter, r *http.Request) error {
 	return s.answer(w, 200, out)
 }
 
+// getProgress answers whoever holds a report's id how far it has come, and nothing
+// else: the id is the code that a reporter reads out or scans on another phone. Only
+// ids with enough chance in them count (RFC 9562, versions 4 and 7); a silent alarm has none.
+func (s *Server) getProgress(w http.ResponseWriter, r *http.Request) error {
+	id, err := pathID(r)
+	if err != nil {
+		return err
+	}
+	if !s.follow.Allow() {
+		e := Problem(429, "too-many", "", "too many people ask at once; ask again in a few seconds")
+		e.RetryAfter = 5
+		return e
+	}
+	stored, err := s.Backend.Bodies(r.Context(), id)
+	if err != nil {
+		return err
+	}
+	in := record.Fold(id, bodiesOf(stored))
+	if v := id[6] >> 4; in.Stub || in.Silent || v != 4 && v != 7 {
+		return Problem(404, "not-found", "id", "no report %s, or it has not arrived yet", id)
+	}
+	return s.answer(w, 200, reportJSON{ID: id, Incident: id, Receipts: receipts(stored, true), Status: in.Status})
+}
+
 // receipts are the steps that a report has reached, each once, in order.
 func receipts(stored []Stored, seen bool) []receiptJSON {
 	steps := map[string]receiptJSON{}

@@ -17,6 +17,8 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"golang.org/x/time/rate"
+
 	"wardline/sync/identity"
 	"wardline/sync/record"
 	"wardline/sync/screens"
@@ -32,6 +34,9 @@ const (
 	maxImport = 64 << 20
 	// maxLive bounds open live streams: one per browser, a few hundred desks.
 	maxLive = 2000
+	// maxFollow bounds the questions a second of people without a log-in: a phone asks
+	// every ten seconds, and guessing an id of 74 random bits would take for ever.
+	maxFollow = 200
 	// readTimeout ends a request whose bytes do not come.
 	readTimeout = 20 * time.Second
 )
@@ -55,6 +60,7 @@ type Server struct {
 	mux      *http.ServeMux
 	on       []string      // the patterns that are answered
 	live     chan struct{} // one token per open stream
+	follow   *rate.Limiter // of the questions that anybody may ask
 	requests *prometheus.CounterVec
 	screens  *screens.Files
 	ctx      context.Context
@@ -63,7 +69,8 @@ type Server struct {
 
 // New makes the interface; Serve starts it.
 func New(c Config) *Server {
-	s := &Server{Config: c, mux: http.NewServeMux(), live: make(chan struct{}, maxLive), requests: newRequests(), screens: screens.Load()}
+	s := &Server{Config: c, mux: http.NewServeMux(), live: make(chan struct{}, maxLive), requests: newRequests(), screens: screens.Load(),
+		follow: rate.NewLimiter(maxFollow, maxFollow)}
 	s.ctx, s.stop = context.WithCancel(context.Background())
 	s.routes()
 	return s
@@ -87,6 +94,7 @@ func (s *Server) routes() {
 	on := s.handle
 	on("POST /api/v1/reports", s.postReport)
 	on("GET /api/v1/reports/{id}", s.getReport)
+	on("GET /api/v1/progress/{id}", s.getProgress)
 	on("GET /api/v1/incidents", s.officer(s.listIncidents))
 	on("GET /api/v1/incidents/{id}", s.officer(s.getIncident))
 	on("POST /api/v1/incidents/{id}/actions", s.officer(s.postAction))
