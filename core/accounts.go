@@ -45,6 +45,17 @@ func (x accounts) HasUnit(u record.UnitID) (bool, error) {
 	return false, err
 }
 
+func (x accounts) OfUnit(u record.UnitID) (list []identity.Officer, err error) {
+	err = x.n.machine.Accounts(func(r fsm.Row) error {
+		a, err := identity.AccountOf(&r.Body, r.Index)
+		if err == nil && a.Unit == u && !a.Disabled {
+			list = append(list, a.Officer())
+		}
+		return err
+	})
+	return list, err
+}
+
 // verifierGoes says whether the key of an entry's sealed part may go to a ward: an
 // account's only to the stations where its officer logs in.
 func verifierGoes(r *fsm.Row, w record.WardCode) bool {

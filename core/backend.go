@@ -135,6 +135,10 @@ func (b backend) Bodies(ctx context.Context, id record.ID) ([]api.Stored, error)
 	if err := b.read(ctx); err != nil {
 		return nil, err
 	}
+	return b.Here(id)
+}
+
+func (b backend) Here(id record.ID) ([]api.Stored, error) {
 	rows, err := b.n.machine.Incident(id)
 	out := make([]api.Stored, len(rows))
 	for i, r := range rows {
@@ -191,6 +195,10 @@ func wardName(w record.WardCode) string {
 }
 
 func (b backend) Units(context.Context) ([]api.Unit, error) { return api.AllUnits(), nil }
+
+func (b backend) Source(device string) (view.History, error) { return b.n.view.Source(device) }
+func (b backend) Wards() *routing.Wards                      { return b.n.machine.Wards() }
+func (b backend) Contacts() []api.Contact                    { return b.n.contacts }
 
 func (b backend) Ready(ctx context.Context) error { return b.read(ctx) }
 

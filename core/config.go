@@ -1,9 +1,11 @@
 package core
 
 import (
+	"errors"
 	"fmt"
 
 	"wardline/configs"
+	"wardline/sync/api"
 	"wardline/sync/identity"
 )
 
@@ -37,6 +39,9 @@ type Config struct {
 	ReserveMB int64                     `json:"reserve_mb,omitempty" yaml:"reserve_mb"`
 	Officers  []identity.OfficerAccount `json:"officers" yaml:"officers"`
 	Devices   []identity.DeviceAccount  `json:"devices" yaml:"devices"`
+	// ContactsFile lists the telephones and radios of the departments and their
+	// patrols (api.ContactBook). Empty: the national numbers alone.
+	ContactsFile string `json:"contacts_file,omitempty" yaml:"contacts_file"`
 }
 
 // Peer is a founding node.
@@ -102,10 +107,22 @@ func (c *Config) checkPeers(f *configs.Faults) {
 	}
 }
 
-// Load reads the password files.
+// Load reads the password files and the contacts.
 func (c *Config) Load() error {
 	_, err := c.directory()
-	return err
+	_, cerr := c.contacts()
+	return errors.Join(err, cerr)
+}
+
+func (c *Config) contacts() ([]api.Contact, error) {
+	var book api.ContactBook
+	if c.ContactsFile == "" {
+		return nil, nil
+	}
+	if err := configs.Read(c.ContactsFile, &book); err != nil {
+		return nil, &configs.Fault{Field: "contacts_file", Wrong: err.Error(), Do: "mend that file; README.md shows one"}
+	}
+	return book.Contacts, nil
 }
 
 func (c *Config) directory() (*identity.Directory, error) {

@@ -26,6 +26,11 @@ func mustSample(t *testing.T, all bool) string {
 	if all {
 		text = regexp.MustCompile(`(?m)^#([a-z]|  )`).ReplaceAllString(text, "$1")
 	}
+	book := filepath.Join(secrets, "contacts.yaml")
+	if err := os.WriteFile(book, []byte("contacts:\n  - {id: tt-1, name: Tổ tuần tra 1, kind: patrol, unit: ward/26704, radio: Kênh 3}\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	text = strings.ReplaceAll(text, "/etc/wardline/contacts.yaml", book)
 	return regexp.MustCompile(`/etc/wardline/secrets/([\w-]+)`).ReplaceAllStringFunc(text, func(p string) string {
 		file := filepath.Join(secrets, filepath.Base(p))
 		if err := os.WriteFile(file, []byte(identity.NewSecret()+"\n"), 0o600); err != nil {

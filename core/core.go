@@ -36,23 +36,24 @@ import (
 
 // Node is one node of the city core.
 type Node struct {
-	c       Config
-	log     *slog.Logger
-	wall    func() time.Time
-	begun   time.Time
-	space   *cluster.Space
-	machine *fsm.Machine
-	raft    *cluster.Node
-	views   *badger.DB
-	view    *view.View
-	clock   *record.Clock
-	sign    ed25519.PrivateKey
-	keys    *sealing.Keyring
-	people  *identity.Directory
-	ca      *pki.Authority
-	trust   *trust.Holder
-	session [32]byte
-	applies prometheus.Histogram
+	c        Config
+	log      *slog.Logger
+	wall     func() time.Time
+	contacts []api.Contact
+	begun    time.Time
+	space    *cluster.Space
+	machine  *fsm.Machine
+	raft     *cluster.Node
+	views    *badger.DB
+	view     *view.View
+	clock    *record.Clock
+	sign     ed25519.PrivateKey
+	keys     *sealing.Keyring
+	people   *identity.Directory
+	ca       *pki.Authority
+	trust    *trust.Holder
+	session  [32]byte
+	applies  prometheus.Histogram
 
 	http, raftL, syncL net.Listener
 	raftDoor           *trust.Gate
@@ -75,6 +76,9 @@ func New(c Config, log *slog.Logger) (n *Node, err error) {
 		}
 	}()
 	if n.people, err = c.directory(); err != nil {
+		return n, err
+	}
+	if n.contacts, err = c.contacts(); err != nil {
 		return n, err
 	}
 	if err := os.MkdirAll(c.Dir, 0o700); err != nil {

@@ -33,6 +33,15 @@ func (x accounts) HasUnit(u record.UnitID) (bool, error) {
 	return false, nil
 }
 
+func (x accounts) OfUnit(u record.UnitID) (list []identity.Officer, err error) {
+	for _, a := range x.s.city.now.Load().accounts {
+		if a.Unit == u && !a.Disabled {
+			list = append(list, a.Officer())
+		}
+	}
+	return list, nil
+}
+
 // takeAccount keeps an account's latest entry in the city's order.
 func (s *Station) takeAccount(into map[string]identity.Account, r *ledger.Row) {
 	a, err := identity.AccountOf(&r.Body, r.Index)

@@ -134,7 +134,9 @@ func (b backend) stored(incident, id record.ID) (api.Done, error) {
 	return api.Done{}, api.Problem(409, "other-incident", "id", "this id stands for an action on another incident")
 }
 
-func (b backend) Bodies(_ context.Context, id record.ID) ([]api.Stored, error) {
+func (b backend) Bodies(_ context.Context, id record.ID) ([]api.Stored, error) { return b.Here(id) }
+
+func (b backend) Here(id record.ID) ([]api.Stored, error) {
 	rows, err := b.s.ledger.Incident(id)
 	out := make([]api.Stored, len(rows))
 	for i, r := range rows {
@@ -219,6 +221,10 @@ func (b backend) Stations(context.Context) ([]api.Station, error) {
 }
 
 func (b backend) Units(context.Context) ([]api.Unit, error) { return api.AllUnits(), nil }
+
+func (b backend) Source(device string) (view.History, error) { return b.s.view.Source(device) }
+func (b backend) Wards() *routing.Wards                      { return b.s.city.wards() }
+func (b backend) Contacts() []api.Contact                    { return b.s.contacts }
 
 // Rules are the routing rules with which this station works now.
 func (b backend) Rules(context.Context) ([]byte, error) {

@@ -1,11 +1,13 @@
 package edge
 
 import (
+	"errors"
 	"fmt"
 
 	"wardline/configs"
 	"wardline/edge/bridge"
 	"wardline/edge/broker"
+	"wardline/sync/api"
 	"wardline/sync/identity"
 	"wardline/sync/record"
 )
@@ -30,6 +32,9 @@ type Config struct {
 	Panels []Panel `json:"panels,omitempty" yaml:"panels"`
 	// Bridges are brokers that are not ours.
 	Bridges []bridge.Config `json:"bridges,omitempty" yaml:"bridges"`
+	// ContactsFile lists the telephones and radios at hand at the desk: the ward's
+	// patrols and whom it calls (api.ContactBook). Empty: the national numbers alone.
+	ContactsFile string `json:"contacts_file,omitempty" yaml:"contacts_file"`
 	// ReserveMB is the free space, in MiB, below which routine reports are
 	// refused; 0 takes the default.
 	ReserveMB int64 `json:"reserve_mb" yaml:"reserve_mb"`
@@ -111,10 +116,22 @@ func (c *Config) mqtt() (broker.Config, bool) {
 	return b, len(b.Listeners) > 0
 }
 
-// Load reads the password files.
+// Load reads the password files and the contacts.
 func (c *Config) Load() error {
 	_, err := c.directory()
-	return err
+	_, cerr := c.contacts()
+	return errors.Join(err, cerr)
+}
+
+func (c *Config) contacts() ([]api.Contact, error) {
+	var book api.ContactBook
+	if c.ContactsFile == "" {
+		return nil, nil
+	}
+	if err := configs.Read(c.ContactsFile, &book); err != nil {
+		return nil, &configs.Fault{Field: "contacts_file", Wrong: err.Error(), Do: "mend that file; README.md shows one"}
+	}
+	return book.Contacts, nil
 }
 
 func (c *Config) directory() (*identity.Directory, error) {

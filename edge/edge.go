@@ -42,6 +42,7 @@ type Station struct {
 	view     *view.View
 	keys     *sealing.Keyring
 	people   *identity.Directory
+	contacts []api.Contact
 	session  [32]byte
 	up       *uplink.Sender
 	down     *downlink.Receiver
@@ -69,6 +70,9 @@ func New(c Config, log *slog.Logger) (s *Station, err error) {
 	s = &Station{c: c, wall: time.Now, origin: record.StationOrigin(c.Ward), times: newSyncTimes()}
 	s.log = log.With("station", s.origin)
 	if s.people, err = c.directory(); err != nil {
+		return nil, err
+	}
+	if s.contacts, err = c.contacts(); err != nil {
 		return nil, err
 	}
 	o := ledger.Default(c.Dir, s.origin)

@@ -162,6 +162,9 @@ func (m *Machine) Whole(index uint64, f func(Row) error) error {
 	return f(e)
 }
 
+// Wards are the wards in effect as this node has applied them; nil: the built-in centres.
+func (m *Machine) Wards() *routing.Wards { return m.activeWards.Load() }
+
 // RulesAt are the rules in effect at a time, milliseconds since the Unix epoch,
 // UTC, as this node has applied them.
 func (m *Machine) RulesAt(at int64) *routing.Rules { return routing.Pick(*m.active.Load(), at) }

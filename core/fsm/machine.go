@@ -58,6 +58,8 @@ type Machine struct {
 	seen    seen
 	tail    tail
 	active  atomic.Pointer[[]*routing.Rules] // rules, for readers
+	// activeWards are the wards, for readers; nil: the built-in centres
+	activeWards atomic.Pointer[routing.Wards]
 }
 
 func badgerOptions(dir string) badger.Options {

@@ -38,7 +38,7 @@ func (b *batch) get(key []byte) ([]byte, error)       { return get(b.tx, key) }
 // loadRules finds the rules and wards in effect.
 func (m *Machine) loadRules(tx *badger.Txn, x reader) error {
 	m.rules, m.wards = nil, nil
-	defer func() { rules := m.rules; m.active.Store(&rules) }()
+	defer func() { rules := m.rules; m.active.Store(&rules); m.activeWards.Store(m.wards) }()
 	return scan(tx, []byte{rowActive}, nil, true, func(k, v []byte) error {
 		r, err := x.entryAt(beIndex(v))
 		if err != nil {

@@ -174,7 +174,8 @@ func (c *City) draw() error {
 	unit := record.WardUnit(Ward)
 	for _, o := range []identity.OfficerAccount{{User: "ward", Role: identity.WardOfficer, Unit: unit}, {User: "department", Role: identity.DepartmentOfficer, Unit: "PC07"},
 		{User: "command", Role: identity.CommandOfficer, Unit: record.Command}, {User: "supervisor", Role: identity.Supervisor, Unit: record.Command},
-		{User: "administrator", Role: identity.Administrator, Unit: record.Command}, {User: "auditor", Role: identity.Auditor, Unit: record.Command}} {
+		{User: "administrator", Role: identity.Administrator, Unit: record.Command}, {User: "auditor", Role: identity.Auditor, Unit: record.Command},
+		{User: "ward-2", Role: identity.WardOfficer, Unit: unit}} {
 		o.Password = identity.NewSecret()
 		p.Officers = append(p.Officers, o)
 	}
@@ -200,14 +201,26 @@ func (c *City) draw() error {
 	}
 	p.Stations = append(p.Stations, edge.Config{Ward: Ward, Dir: c.path("ward-" + string(Ward)), HTTP: addr(c.o.Station),
 		MQTT: addr(c.o.MQTT), MQTTWS: addr(anyPort), Core: p.Proxies,
-		Officers: p.Officers, Devices: p.Devices, Panels: []edge.Panel{
+		Officers: p.Officers, Devices: p.Devices, ContactsFile: c.path("conf/contacts.yaml"), Panels: []edge.Panel{
 			{Device: "panel-1", Protocol: panel.SurGard, Port: c.path("lines/panel-1")},
 			{Device: "button-1", Protocol: panel.Button, Port: c.path("lines/button-1")}}})
 	if err := errors.Join(errs...); err != nil {
 		return err
 	}
+	if err := os.WriteFile(c.path("conf/contacts.yaml"), []byte(contacts), 0o600); err != nil {
+		return err
+	}
 	return writeJSON(c.path("conf/plan.json"), p)
 }
+
+// contacts are the sample's patrols and numbers: nobody answers them.
+const contacts = `contacts:
+  - {id: tuan-tra-1, name: Tổ tuần tra 1, kind: patrol, unit: ward/` + string(Ward) + `, phone: "0900 000 001", radio: "Kênh 3"}
+  - {id: tuan-tra-2, name: Tổ tuần tra 2, kind: patrol, unit: ward/` + string(Ward) + `, phone: "0900 000 002", radio: "Kênh 3"}
+  - {id: dan-phong, name: Lực lượng dân phòng, kind: patrol, unit: ward/` + string(Ward) + `, phone: "0900 000 003"}
+  - {id: pc07, name: Trực ban PC07, kind: unit, unit: PC07, phone: "0900 000 107"}
+  - {id: chi-huy, name: Trung tâm chỉ huy, kind: unit, unit: command, phone: "0900 000 100", radio: "Kênh 1"}
+`
 
 // writeJSON writes a file by rename, readable by its owner alone: passwords
 // stand in it.

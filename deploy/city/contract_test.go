@@ -13,6 +13,7 @@ import (
 
 	"wardline/sync/api/contract"
 	"wardline/sync/identity"
+	"wardline/sync/screens"
 )
 
 // held is a fleet whose answers are all held to /openapi.yaml.
@@ -112,8 +113,10 @@ func TestServers_EveryAnswer_IsAsDescribed(t *testing.T) {
 }
 
 // notProvoked are answers that need more than a test may take: as many streams
-// as a node serves, and a minute for a file to be committed by nobody.
-var notProvoked = []string{"GET /api/v1/live 503", "POST /api/v1/rules 503", "POST /api/v1/wards 503"}
+// as a node serves, and a minute for a file to be committed by nobody. The screens
+// are in this binary or they are not; sync/screens tests both.
+var notProvoked = []string{"GET /api/v1/live 503", "POST /api/v1/rules 503", "POST /api/v1/wards 503", "GET /assets/{file} 200",
+	"GET /desk/ 200", "GET /command/ 200", "GET /citizen/ 200", "GET /desk/ 503", "GET /command/ 503", "GET /citizen/ 503"}
 
 func (h *held) reports(base string) {
 	t := h.t
@@ -381,7 +384,17 @@ func (h *held) small(base string) {
 	for _, p := range []string{"/healthz", "/readyz", "/metrics", "/openapi.yaml", "/asyncapi.yaml", "/", "/page.js", "/page.css"} {
 		h.ask(200, base, "", "GET", p, "")
 	}
-	for _, p := range []string{"/api/v1/stations", "/api/v1/units", "/api/v1/rules"} {
+	for _, name := range screens.Names {
+		status := 200
+		if !screens.Load().Built() {
+			status = 503
+		}
+		h.ask(status, base, "", "GET", "/"+name+"/", "")
+	}
+	h.ask(404, base, "", "GET", "/assets/nothing.js", "")
+	first := h.ask(200, base, identity.WardOfficer, "GET", "/api/v1/wards", "")
+	h.ask(304, base, identity.WardOfficer, "GET", "/api/v1/wards", "", func(r *http.Request) { r.Header.Set("If-None-Match", first.header.Get("ETag")) })
+	for _, p := range []string{"/api/v1/stations", "/api/v1/units", "/api/v1/rules", "/api/v1/contacts", "/api/v1/wards"} {
 		h.ask(200, base, identity.WardOfficer, "GET", p, "")
 		h.ask(401, base, "", "GET", p, "")
 	}

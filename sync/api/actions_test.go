@@ -13,6 +13,7 @@ import (
 	"wardline/sync/api"
 	"wardline/sync/identity"
 	"wardline/sync/record"
+	"wardline/sync/view"
 )
 
 // desk is a node that holds one incident and takes every action.
@@ -29,6 +30,8 @@ func (d *desk) Bodies(context.Context, record.ID) (out []api.Stored, _ error) {
 	}
 	return out, nil
 }
+
+func (d *desk) Source(string) (view.History, error) { return view.History{}, nil }
 
 func (d *desk) Act(_ context.Context, b record.Body, _ *api.SealedKey) (api.Done, error) {
 	d.acted = append(d.acted, b)

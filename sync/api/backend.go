@@ -17,6 +17,7 @@ import (
 	"wardline/sync/identity"
 	"wardline/sync/record"
 	"wardline/sync/report"
+	"wardline/sync/routing"
 	"wardline/sync/view"
 )
 
@@ -30,6 +31,8 @@ type Backend interface {
 	// Bodies gives an incident's entries with their positions and city indexes,
 	// read so that what was acknowledged before is among them.
 	Bodies(ctx context.Context, incident record.ID) ([]Stored, error)
+	// Here is Bodies without asking other nodes: what this one holds now.
+	Here(incident record.ID) ([]Stored, error)
 	// Open decrypts the sealed part of the entry at a position; record.ErrSealed where its key is gone.
 	Open(at uint64, s *record.Sealed) ([]byte, error)
 	// List gives incidents, newest first; it shows every write acknowledged before.
@@ -43,6 +46,12 @@ type Backend interface {
 	// Stations and Units for the desks.
 	Stations(ctx context.Context) ([]Station, error)
 	Units(ctx context.Context) ([]Unit, error)
+	// Source tells what became of the reports of a device, as far as this node knows.
+	Source(device string) (view.History, error)
+	// Wards are the wards with their boundaries; nil: the built-in centres.
+	Wards() *routing.Wards
+	// Contacts are the telephones and radios of patrols and units.
+	Contacts() []Contact
 	// Rules are the routing rules in effect, as JSON (routing.MarshalRules).
 	Rules(ctx context.Context) ([]byte, error)
 	// Ready says why this node cannot work, or nil.

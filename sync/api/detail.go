@@ -40,6 +40,16 @@ type detailJSON struct {
 	Missing     []record.ID         `json:"missing,omitempty"`
 	Timeline    []lineJSON          `json:"timeline"`
 	Delivery    deliveryJSON        `json:"delivery"`
+	// Source is what became of the reports of the first report's device.
+	Source *sourceJSON `json:"source,omitempty"`
+}
+
+// sourceJSON is the history of a device as far as this node knows it.
+type sourceJSON struct {
+	Device  string `json:"device"`
+	Reports int    `json:"reports"`
+	// Verdicts counts its reports by verdict; what has none yet is left out.
+	Verdicts map[string]int `json:"verdicts"`
 }
 
 // authorJSON says who wrote an entry, where, and when by the author's clock.
@@ -126,19 +136,21 @@ type arrivalJSON struct {
 // lineJSON is one entry in the timeline, with both times: when it was made and
 // when it became part of the city's log (index; 0 is still on its way).
 type lineJSON struct {
-	Entry     record.ID       `json:"entry"`
-	Kind      record.Kind     `json:"kind"`
-	By        string          `json:"by"`
-	Unit      record.UnitID   `json:"unit,omitempty"`
-	Origin    record.Origin   `json:"origin"`
-	At        Time            `json:"at"`
-	Sure      bool            `json:"clock_sure"`
-	Index     uint64          `json:"index"`
-	Offline   bool            `json:"offline,omitempty"`
-	Withdrawn bool            `json:"withdrawn,omitempty"`
-	Redacted  bool            `json:"redacted,omitempty"`
-	Value     string          `json:"value,omitempty"`
-	Sealed    json.RawMessage `json:"sealed,omitempty"`
+	Entry  record.ID     `json:"entry"`
+	Kind   record.Kind   `json:"kind"`
+	By     string        `json:"by"`
+	Unit   record.UnitID `json:"unit,omitempty"`
+	Origin record.Origin `json:"origin"`
+	At     Time          `json:"at"`
+	// ReceivedAt is when the node that wrote the entry took it in, by its own clock.
+	ReceivedAt *Time           `json:"received_at,omitempty"`
+	Sure       bool            `json:"clock_sure"`
+	Index      uint64          `json:"index"`
+	Offline    bool            `json:"offline,omitempty"`
+	Withdrawn  bool            `json:"withdrawn,omitempty"`
+	Redacted   bool            `json:"redacted,omitempty"`
+	Value      string          `json:"value,omitempty"`
+	Sealed     json.RawMessage `json:"sealed,omitempty"`
 }
 
 type deliveryJSON struct {
@@ -243,6 +255,14 @@ func (s *Server) detail(r *http.Request, in *record.Incident, stored []Stored) (
 		}
 		d.Reports = append(d.Reports, j)
 	}
+	if a := in.Report(); a != nil {
+		h, err := s.Backend.Source(a.By.Name)
+		if err != nil {
+			return nil, err
+		}
+		delete(h.Verdicts, "")
+		d.Source = &sourceJSON{a.By.Name, h.Reports, h.Verdicts}
+	}
 	s.timeline(d, in, by, redacted)
 	d.Group = record.Group(in.ID, func(id record.ID) []record.ID {
 		edges := in.Edges
@@ -276,6 +296,13 @@ func (s *Server) timeline(d *detailJSON, in *record.Incident, by map[record.ID]*
 		l := lineJSON{Entry: id, Kind: b.Kind, By: b.Actor.Name, Unit: b.UnitOf(), Origin: b.Origin, At: Time(b.HLC.Millis()),
 			Sure: b.Clock == record.ClockSure, Index: e.Index, Offline: b.Payload.Flags&record.FlagOffline != 0,
 			Withdrawn: slices.Contains(in.Withdrawn, id), Redacted: redacted[id], Value: lineValue(b)}
+		if b.ReceivedAt != 0 {
+			t := Time(b.ReceivedAt)
+			l.ReceivedAt = &t
+		}
+		if b.Kind == record.KindReport && b.CapturedAt != 0 {
+			l.At = Time(b.CapturedAt)
+		}
 		if b.Payload.Sealed != nil && !l.Redacted && b.Kind != record.KindReport {
 			if plain, err := s.Backend.Open(e.Position, b.Payload.Sealed); err == nil {
 				l.Sealed = plain

@@ -2,6 +2,7 @@ package api
 
 import (
 	"encoding/base64"
+	"encoding/json"
 	"net/http"
 	"net/url"
 	"slices"
@@ -29,9 +30,36 @@ type rowJSON struct {
 	ReceivedAt *Time           `json:"received_at,omitempty"`
 	Lead       record.UnitID   `json:"lead,omitempty"`
 	Units      []record.UnitID `json:"units"`
+	Told       []toldJSON      `json:"told"`
 	Silent     bool            `json:"silent,omitempty"`
+	Cancelled  bool            `json:"cancelled,omitempty"`
 	Conflicts  int             `json:"conflicts,omitempty"`
+	Suggested  bool            `json:"suggested,omitempty"`
+	Verdict    string          `json:"verdict,omitempty"`
+	Device     string          `json:"device,omitempty"`
+	Place      *placeJSON      `json:"place,omitempty"`
+	Deadlines  []deadlineJSON  `json:"deadlines,omitempty"`
+	Parked     *Time           `json:"parked_until,omitempty"`
+	Merged     []record.ID     `json:"merged,omitempty"`
 	Index      uint64          `json:"index"`
+	// Brief is said where the list was asked with its words.
+	Brief *briefJSON `json:"brief,omitempty"`
+}
+
+// toldJSON is a told unit in a list.
+type toldJSON struct {
+	Unit     record.UnitID   `json:"unit"`
+	Progress record.Progress `json:"progress"`
+	Holder   string          `json:"holder,omitempty"`
+}
+
+// briefJSON is what makes an incident recognisable, out of its sealed parts, and
+// whether the city has all of it.
+type briefJSON struct {
+	Text  string `json:"text,omitempty"`  // the summary, else the report's words; shortened
+	Place string `json:"place,omitempty"` // as the source described it
+	// Pending counts entries that the city does not have.
+	Pending int `json:"pending,omitempty"`
 }
 
 type listJSON struct {
@@ -44,6 +72,7 @@ func (s *Server) listIncidents(w http.ResponseWriter, r *http.Request, o identit
 	if err != nil {
 		return err
 	}
+	words := r.URL.Query().Get("with") == "brief"
 	scope := q.Unit
 	if !o.SeesAll() {
 		q.Unit = o.Unit
@@ -54,10 +83,18 @@ func (s *Server) listIncidents(w http.ResponseWriter, r *http.Request, o identit
 	}
 	out := listJSON{Items: []rowJSON{}}
 	for _, row := range page.Rows {
-		if scope != "" && row.Lead != scope && !slices.Contains(row.Told, scope) {
+		if scope != "" && row.Lead != scope && !slices.ContainsFunc(row.Told, func(t view.Told) bool { return t.Unit == scope }) {
 			continue
 		}
-		out.Items = append(out.Items, rowFrom(&row))
+		j := rowFrom(&row)
+		if words {
+			stored, err := s.Backend.Here(row.ID)
+			if err != nil {
+				return err
+			}
+			j.Brief = s.brief(record.Fold(row.ID, bodiesOf(stored)), stored)
+		}
+		out.Items = append(out.Items, j)
 	}
 	if page.Next != nil {
 		n := base64.RawURLEncoding.EncodeToString(page.Next)
@@ -67,8 +104,9 @@ func (s *Server) listIncidents(w http.ResponseWriter, r *http.Request, o identit
 }
 
 func rowFrom(row *view.Row) rowJSON {
-	j := rowJSON{ID: row.ID, Status: row.Status, Stub: row.Stub, Category: row.Category, Lead: row.Lead,
-		Units: row.Told, Silent: row.Silent, Conflicts: row.Conflicts, Index: row.Position}
+	j := rowJSON{ID: row.ID, Status: row.Status, Stub: row.Stub, Category: row.Category, Lead: row.Lead, Units: []record.UnitID{}, Told: []toldJSON{},
+		Silent: row.Silent, Cancelled: row.Cancelled, Conflicts: row.Conflicts, Suggested: row.Suggested, Verdict: row.Verdict, Device: row.Device,
+		Merged: row.Merged, Index: row.Position}
 	if row.Priority != 0 {
 		j.Priority = row.Priority.String()
 	}
@@ -76,10 +114,80 @@ func rowFrom(row *view.Row) rowJSON {
 		t := Time(row.ReceivedAt)
 		j.ReceivedAt = &t
 	}
-	if j.Units == nil {
-		j.Units = []record.UnitID{}
+	if row.ParkedUntil != 0 {
+		t := Time(row.ParkedUntil)
+		j.Parked = &t
+	}
+	if row.Place != (record.Place{}) {
+		j.Place = placeOf(&row.Place)
+	}
+	for _, u := range row.Told {
+		j.Units = append(j.Units, u.Unit)
+		j.Told = append(j.Told, toldJSON(u))
+	}
+	for _, d := range row.Deadlines {
+		j.Deadlines = append(j.Deadlines, deadlineJSON{d.Step, Time(d.At)})
 	}
 	return j
+}
+
+// maxBrief bounds the words of a row, in characters: two lines of a queue.
+const maxBrief = 160
+
+// brief opens what a queue shows of an incident's words.
+func (s *Server) brief(in *record.Incident, stored []Stored) *briefJSON {
+	b := &briefJSON{}
+	var first *record.ID
+	if a := in.Report(); a != nil {
+		first = &a.By.Entry
+	}
+	open := func(x *Stored, into any) {
+		if x.Body.Payload.Sealed == nil {
+			return
+		}
+		if plain, err := s.Backend.Open(x.Position, x.Body.Payload.Sealed); err == nil { // a key that is gone: nothing to show, and the incident says why
+			_ = json.Unmarshal(plain, into) // written by this program; a damaged one shows nothing
+		}
+	}
+	redacted := map[record.ID]bool{}
+	for i := range stored {
+		if x := &stored[i]; x.Body.Kind == record.KindRedact && !slices.Contains(in.Withdrawn, x.Body.ID) {
+			redacted[x.Body.Payload.Target] = true
+		}
+	}
+	summary := ""
+	for i := range stored {
+		x := &stored[i]
+		if x.Index == 0 {
+			b.Pending++
+		}
+		switch {
+		case redacted[x.Body.ID]:
+		case in.Summary != nil && x.Body.ID == *in.Summary:
+			var t struct{ Summary string }
+			open(x, &t)
+			summary = t.Summary
+		case first != nil && x.Body.ID == *first:
+			var t struct {
+				Text      string
+				PlaceText string `json:"place_text"`
+			}
+			open(x, &t)
+			b.Text, b.Place = t.Text, t.PlaceText
+		}
+	}
+	if summary != "" {
+		b.Text = summary
+	}
+	b.Text, b.Place = shorten(b.Text, maxBrief), shorten(b.Place, maxBrief)
+	return b
+}
+
+func shorten(t string, most int) string {
+	if r := []rune(t); len(r) > most {
+		return string(r[:most-1]) + "…"
+	}
+	return t
 }
 
 func parseQuery(v url.Values) (view.Query, error) {

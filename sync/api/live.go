@@ -214,16 +214,18 @@ func (st *stream) events(out []byte) error {
 // event appends the event that says how an incident stands now, if the officer
 // may see it.
 func (st *stream) event(out []byte, id record.ID, pos uint64) ([]byte, error) {
-	bodies, err := st.s.Backend.Log().Bodies(id)
+	stored, err := st.s.Backend.Here(id)
 	if err != nil {
 		return out, err
 	}
-	in := record.Fold(id, bodies)
+	in := record.Fold(id, bodiesOf(stored))
 	if !st.o.Sees(in) {
 		return out, nil
 	}
 	row := view.RowOf(in, pos)
-	b, err := json.Marshal(eventJSON{Incident: id, Reports: reportIDs(in), Status: in.Status, Index: pos, Row: rowFrom(&row)})
+	j := rowFrom(&row)
+	j.Brief = st.s.brief(in, stored)
+	b, err := json.Marshal(eventJSON{Incident: id, Reports: reportIDs(in), Status: in.Status, Index: pos, Row: j})
 	return fmt.Appendf(out, "event: incident\nid: %d\ndata: %s\n\n", pos, b), err
 }
 

@@ -33,7 +33,10 @@ type node struct {
 	logout time.Duration
 }
 
-func (n *node) Log() view.Log     { return n.log }
+func (n *node) Log() view.Log { return n.log }
+func (n *node) Here(record.ID) ([]api.Stored, error) {
+	return []api.Stored{{Position: n.log.last, Body: n.log.body()}}, nil
+}
 func (n *node) CityIndex() uint64 { return n.log.last }
 func (n *node) Line() api.Line    { return api.Line{State: n.line} }
 

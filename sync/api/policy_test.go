@@ -36,6 +36,8 @@ var expected = map[string]string{
 	"GET /api/v1/digest":                  "AU",
 	"GET /api/v1/stations":                "WPCSAU",
 	"GET /api/v1/units":                   "WPCSAU",
+	"GET /api/v1/wards":                   "WPCSAU",
+	"GET /api/v1/contacts":                "WPCSAU",
 	"GET /api/v1/rules":                   "WPCSAU",
 	"POST /api/v1/rules":                  "A",
 	"POST /api/v1/wards":                  "A",
@@ -58,7 +60,7 @@ var expected = map[string]string{
 	"GET /desk/":                          "WPCSAUdnf",
 	"GET /command/":                       "WPCSAUdnf",
 	"GET /citizen/":                       "WPCSAUdnf",
-	"GET /assets/":                        "WPCSAUdnf",
+	"GET /assets/{file}":                  "WPCSAUdnf",
 }
 
 // gate is a server whose routes all lead to one handler that says "in".
@@ -74,8 +76,9 @@ type mustChange struct{}
 func (mustChange) Account(user string) (identity.Account, bool, error) {
 	return identity.Account{User: "fresh", Role: identity.CommandOfficer, Unit: record.Command, MustChange: true, Index: 1}, user == "fresh", nil
 }
-func (mustChange) Verifier(identity.Account) (string, error) { return "", record.ErrSealed }
-func (mustChange) HasUnit(record.UnitID) (bool, error)       { return false, nil }
+func (mustChange) Verifier(identity.Account) (string, error)        { return "", record.ErrSealed }
+func (mustChange) OfUnit(record.UnitID) ([]identity.Officer, error) { return nil, nil }
+func (mustChange) HasUnit(record.UnitID) (bool, error)              { return false, nil }
 
 func newGate(t *testing.T, patterns []string) *gate {
 	t.Helper()

@@ -63,6 +63,7 @@ type Server struct {
 	follow   *rate.Limiter // of the questions that anybody may ask
 	requests *prometheus.CounterVec
 	screens  *screens.Files
+	wards    wardsMap
 	ctx      context.Context
 	stop     context.CancelFunc
 }
@@ -106,6 +107,8 @@ func (s *Server) routes() {
 	on("GET /api/v1/malformed", s.officer(s.getMalformed))
 	on("GET /api/v1/rules", s.officer(s.getRules))
 	on("POST /api/v1/rules", s.officer(s.postRules))
+	on("GET /api/v1/wards", s.officer(s.getWards))
+	on("GET /api/v1/contacts", s.officer(s.getContacts))
 	on("POST /api/v1/wards", s.officer(s.postWards))
 	on("GET /api/v1/users", s.officer(s.getUsers))
 	on("POST /api/v1/users", s.officer(s.postUser))
@@ -125,7 +128,7 @@ func (s *Server) routes() {
 	for _, name := range screens.Names {
 		on("GET /"+name+"/", s.screen)
 	}
-	on("GET /assets/", s.screen)
+	on("GET /assets/{file}", s.screen)
 	if s.Metrics != nil {
 		metrics := s.serveMetrics(s.Metrics)
 		on("GET /metrics", func(w http.ResponseWriter, r *http.Request) error {

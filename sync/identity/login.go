@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"crypto/subtle"
 	"errors"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -20,6 +21,8 @@ type Accounts interface {
 	Verifier(a Account) (string, error)
 	// HasUnit says whether an enabled account belongs to the unit.
 	HasUnit(u record.UnitID) (bool, error)
+	// OfUnit are the officers with an enabled account of the unit.
+	OfUnit(u record.UnitID) ([]Officer, error)
 }
 
 // Errors of a log-in.
@@ -166,4 +169,30 @@ func (d *Directory) HasUnit(u record.UnitID) bool {
 	}
 	has, err := d.accounts.HasUnit(u)
 	return has && err == nil
+}
+
+// Colleagues are the users of an officer's unit who may act on incidents, by name,
+// without the officer.
+func (d *Directory) Colleagues(o Officer) ([]string, error) {
+	var all []Officer
+	d.mu.RLock()
+	for _, r := range d.officers {
+		all = append(all, r.Officer)
+	}
+	d.mu.RUnlock()
+	if d.accounts != nil {
+		more, err := d.accounts.OfUnit(o.Unit)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, more...)
+	}
+	out := []string{}
+	for _, x := range all {
+		if x.Unit == o.Unit && x.User != o.User && x.May(ActOnIncident) {
+			out = append(out, x.User)
+		}
+	}
+	slices.Sort(out)
+	return slices.Compact(out), nil
 }

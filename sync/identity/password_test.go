@@ -76,7 +76,8 @@ func (o oneAccount) Verifier(Account) (string, error) {
 	}
 	return o.verifier, nil
 }
-func (o oneAccount) HasUnit(u record.UnitID) (bool, error) { return o.a.Unit == u, nil }
+func (o oneAccount) OfUnit(record.UnitID) ([]Officer, error) { return []Officer{o.a.Officer()}, nil }
+func (o oneAccount) HasUnit(u record.UnitID) (bool, error)   { return o.a.Unit == u, nil }
 
 func TestLogIn_Account_OnlyWithItsPasswordAndWhileEnabled(t *testing.T) {
 	const right = "bốn con mèo ngồi"

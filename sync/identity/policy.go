@@ -70,6 +70,8 @@ var Endpoints = map[string]Access{
 	"GET /api/v1/stations":                {Right: ReadStations},
 	"GET /api/v1/units":                   {Right: ReadStations},
 	"GET /api/v1/rules":                   {Right: ReadStations},
+	"GET /api/v1/wards":                   {Right: ReadStations},
+	"GET /api/v1/contacts":                {Right: ReadStations},
 	"POST /api/v1/rules":                  {Right: ManageRules},
 	"POST /api/v1/wards":                  {Right: ManageRules},
 	"GET /api/v1/users":                   {Right: ReadAccounts},
@@ -91,7 +93,7 @@ var Endpoints = map[string]Access{
 	"GET /desk/":                          {Open: true},
 	"GET /command/":                       {Open: true},
 	"GET /citizen/":                       {Open: true},
-	"GET /assets/":                        {Open: true},
+	"GET /assets/{file}":                  {Open: true},
 }
 
 // Admits says whether an officer may call an endpoint.

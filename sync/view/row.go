@@ -7,71 +7,130 @@ import (
 	"wardline/sync/record"
 )
 
-const rowVersion = 1
+// rowVersion is the form of the rows of a store; a store of another form is built again.
+const rowVersion = 2
 
 var errRow = errors.New("view: damaged row")
 
 // encode writes the row without its id, which stands in the key.
 func (r *Row) encode() []byte {
 	b := []byte{rowVersion, 0, byte(r.Priority)}
-	for i, f := range []bool{r.Open, r.Stub, r.Silent} {
+	for i, f := range []bool{r.Open, r.Stub, r.Silent, r.Cancelled, r.Suggested, r.Place != (record.Place{})} {
 		if f {
 			b[1] |= 1 << i
 		}
 	}
-	b = binary.AppendUvarint(b, r.Position)
-	b = binary.AppendUvarint(b, uint64(max(r.ReceivedAt, 0)))
-	b = binary.AppendUvarint(b, uint64(r.Conflicts))
+	num := func(n uint64) { b = binary.AppendUvarint(b, n) }
 	str := func(s string) {
-		b = binary.AppendUvarint(b, uint64(len(s)))
+		num(uint64(len(s)))
 		b = append(b, s...)
 	}
+	num(r.Position)
+	num(uint64(max(r.ReceivedAt, 0)))
+	num(uint64(max(r.ParkedUntil, 0)))
+	num(uint64(r.Conflicts))
 	str(r.Status)
 	str(string(r.Category))
 	str(string(r.Lead))
+	str(r.Verdict)
+	str(r.Device)
+	if r.Place != (record.Place{}) {
+		b = binary.AppendVarint(b, int64(r.Place.LatE7))
+		b = binary.AppendVarint(b, int64(r.Place.LonE7))
+		num(uint64(r.Place.AccuracyCM))
+		num(uint64(max(r.Place.FixedAt, 0)))
+	}
+	num(uint64(len(r.Deadlines)))
+	for _, d := range r.Deadlines {
+		str(d.Step)
+		num(uint64(max(d.At, 0)))
+	}
+	num(uint64(len(r.Merged)))
+	for _, id := range r.Merged {
+		b = append(b, id[:]...)
+	}
 	for _, u := range r.Told {
-		str(string(u))
+		str(string(u.Unit))
+		str(u.Holder)
+		b = append(b, byte(u.Progress))
 	}
 	return b
 }
+
+// reader takes a row apart; after the first fault it gives zeros.
+type reader struct {
+	b   []byte
+	bad bool
+}
+
+func (x *reader) num() uint64 {
+	n, w := binary.Uvarint(x.b)
+	if w <= 0 {
+		x.bad = true
+		return 0
+	}
+	x.b = x.b[w:]
+	return n
+}
+
+func (x *reader) signed() int64 {
+	n, w := binary.Varint(x.b)
+	if w <= 0 {
+		x.bad = true
+		return 0
+	}
+	x.b = x.b[w:]
+	return n
+}
+
+func (x *reader) take(n uint64) []byte {
+	if x.bad || n > uint64(len(x.b)) {
+		x.bad = true
+		return nil
+	}
+	out := x.b[:n]
+	x.b = x.b[n:]
+	return out
+}
+
+func (x *reader) str() string { return string(x.take(x.num())) }
 
 func (r *Row) decode(b []byte) error {
 	if len(b) < 3 || b[0] != rowVersion {
 		return errRow
 	}
-	r.Open, r.Stub, r.Silent = b[1]&1 != 0, b[1]&2 != 0, b[1]&4 != 0
+	f := b[1]
+	r.Open, r.Stub, r.Silent, r.Cancelled, r.Suggested = f&1 != 0, f&2 != 0, f&4 != 0, f&8 != 0, f&16 != 0
 	r.Priority = record.Priority(b[2])
-	b = b[3:]
-	bad := false
-	num := func() uint64 {
-		n, w := binary.Uvarint(b)
-		if w <= 0 {
-			bad = true
-			return 0
+	x := &reader{b: b[3:]}
+	r.Position = x.num()
+	r.ReceivedAt = int64(x.num())
+	r.ParkedUntil = int64(x.num())
+	r.Conflicts = int(x.num())
+	r.Status = x.str()
+	r.Category = record.Category(x.str())
+	r.Lead = record.UnitID(x.str())
+	r.Verdict = x.str()
+	r.Device = x.str()
+	if f&32 != 0 {
+		r.Place = record.Place{LatE7: int32(x.signed()), LonE7: int32(x.signed()), AccuracyCM: uint32(x.num()), FixedAt: int64(x.num())}
+	}
+	for n := x.num(); n > 0 && !x.bad; n-- {
+		r.Deadlines = append(r.Deadlines, record.Deadline{Step: x.str(), At: int64(x.num())})
+	}
+	for n := x.num(); n > 0 && !x.bad; n-- {
+		var id record.ID
+		copy(id[:], x.take(uint64(len(id))))
+		r.Merged = append(r.Merged, id)
+	}
+	for len(x.b) > 0 && !x.bad {
+		u := Told{Unit: record.UnitID(x.str()), Holder: x.str()}
+		if p := x.take(1); p != nil {
+			u.Progress = record.Progress(p[0])
 		}
-		b = b[w:]
-		return n
+		r.Told = append(r.Told, u)
 	}
-	str := func() string {
-		n := num()
-		if bad || n > uint64(len(b)) {
-			bad = true
-			return ""
-		}
-		s := string(b[:n])
-		b = b[n:]
-		return s
-	}
-	r.Position = num()
-	r.ReceivedAt = int64(num())
-	r.Conflicts = int(num())
-	r.Status = str()
-	r.Category = record.Category(str())
-	r.Lead = record.UnitID(str())
-	for len(b) > 0 && !bad {
-		r.Told = append(r.Told, record.UnitID(str()))
-	}
-	if bad {
+	if x.bad {
 		return errRow
 	}
 	return nil

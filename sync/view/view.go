@@ -15,6 +15,7 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -52,9 +53,32 @@ type Row struct {
 	Priority   record.Priority
 	ReceivedAt int64 // milliseconds since the Unix epoch, UTC
 	Lead       record.UnitID
-	Told       []record.UnitID
+	Told       []Told // by unit, ascending
 	Silent     bool
+	Cancelled  bool // the source said so
 	Conflicts  int
+	// Suggested: probably about the same event as another.
+	Suggested   bool
+	Verdict     string
+	Device      string       // of the first report
+	Place       record.Place // zero: none
+	Deadlines   []record.Deadline
+	ParkedUntil int64       // milliseconds since the Unix epoch, UTC; 0: not parked
+	Merged      []record.ID // with which it was merged directly
+}
+
+// Told is one unit that was told of an incident, how far it is, and who of it has it.
+type Told struct {
+	Unit     record.UnitID
+	Progress record.Progress
+	Holder   string
+}
+
+// maxMerged bounds the merges that a row names; the incident names all of them.
+const maxMerged = 50
+
+func (r *Row) told(u record.UnitID) (int, bool) {
+	return slices.BinarySearchFunc(r.Told, u, func(t Told, u record.UnitID) int { return strings.Compare(string(t.Unit), string(u)) })
 }
 
 // Limits.
@@ -80,6 +104,8 @@ type View struct {
 // Keys: 'v' and one letter; nothing else in the store begins with 'v'.
 var (
 	keyMark  = []byte("vm")
+	keyForm  = []byte("vf")
+	keySrc   = []byte("vd")
 	rowKey   = []byte("vs")
 	allKey   = []byte("vt")
 	openKey  = []byte("vo")
@@ -91,6 +117,9 @@ func New(db *badger.DB, log Log, l *slog.Logger) (*View, error) {
 	v := &View{db: db, log: log, l: l}
 	ch := make(chan struct{})
 	v.moved.Store(&ch)
+	if err := v.form(); err != nil {
+		return nil, err
+	}
 	err := db.View(func(tx *badger.Txn) error {
 		it, err := tx.Get(keyMark)
 		if errors.Is(err, badger.ErrKeyNotFound) {
@@ -108,6 +137,31 @@ func New(db *badger.DB, log Log, l *slog.Logger) (*View, error) {
 		})
 	})
 	return v, err
+}
+
+// form throws away rows that another version of the program wrote.
+func (v *View) form() error {
+	same := false
+	err := v.db.View(func(tx *badger.Txn) error {
+		it, err := tx.Get(keyForm)
+		if errors.Is(err, badger.ErrKeyNotFound) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		return it.Value(func(b []byte) error {
+			same = len(b) == 1 && b[0] == rowVersion
+			return nil
+		})
+	})
+	if err != nil || same {
+		return err
+	}
+	if err := v.db.DropPrefix([]byte("v")); err != nil {
+		return err
+	}
+	return v.db.Update(func(tx *badger.Txn) error { return tx.Set(keyForm, []byte{rowVersion}) })
 }
 
 // Position is how far the view has followed the log.
@@ -228,23 +282,36 @@ func quiet(rows []Committed, which []int) bool {
 // quietly takes in what quiet entries change.
 func (r *Row) quietly(rows []Committed, which []int) {
 	for _, i := range which {
-		for _, u := range rows[i].Body.Tells() {
-			if at, told := slices.BinarySearch(r.Told, u); !told {
-				r.Told = slices.Insert(slices.Clone(r.Told), at, u)
+		b := &rows[i].Body
+		for _, u := range b.Tells() {
+			if at, told := r.told(u); !told {
+				r.Told = slices.Insert(slices.Clone(r.Told), at, Told{Unit: u})
 			}
 		}
+		r.Suggested = r.Suggested || b.Kind == record.KindSuggested
 	}
 }
 
 // RowOf is what a list shows of an incident whose last entry stands at pos.
 func RowOf(in *record.Incident, pos uint64) Row {
 	r := Row{ID: in.ID, Position: pos, Status: in.Status, Open: in.Open(), Stub: in.Stub, Category: in.Category,
-		Priority: in.Priority, Lead: in.Lead, Silent: in.Silent, Conflicts: len(in.Conflicts)}
+		Priority: in.Priority, Lead: in.Lead, Silent: in.Silent, Conflicts: len(in.Conflicts),
+		Cancelled: in.Cancelled, Suggested: len(in.Suggestions) > 0, Verdict: in.Verdict, Deadlines: in.Deadlines, ParkedUntil: in.ParkedUntil}
 	if a := in.Report(); a != nil {
-		r.ReceivedAt = a.ReceivedAt
+		r.ReceivedAt, r.Device = a.ReceivedAt, a.By.Name
+	}
+	if in.Place != nil {
+		r.Place = *in.Place
+	}
+	for _, e := range in.Edges[:min(len(in.Edges), maxMerged)] {
+		r.Merged = append(r.Merged, e.Other)
 	}
 	for _, u := range in.Units {
-		r.Told = append(r.Told, u.Unit)
+		t := Told{Unit: u.Unit, Progress: u.Progress}
+		if u.Holder != nil {
+			t.Holder = u.Holder.Officer
+		}
+		r.Told = append(r.Told, t)
 	}
 	return r
 }
@@ -282,7 +349,66 @@ func (v *View) put(tx *badger.Txn, old *Row, r Row) error {
 	if err != nil {
 		return err
 	}
+	if err := v.source(tx, &r); err != nil {
+		return err
+	}
 	return tx.Set(key, r.encode())
+}
+
+// sourceKey has the length before the name, so that no device's name begins another's.
+func sourceKey(device string) []byte {
+	return append(append(slices.Clone(keySrc), byte(len(device))), device...)
+}
+
+// source notes what became of a device's report.
+func (v *View) source(tx *badger.Txn, r *Row) error {
+	if r.Device == "" || len(r.Device) > 255 {
+		return nil
+	}
+	at := binary.BigEndian.AppendUint64([]byte{}, uint64(max(r.ReceivedAt, 0)))
+	return tx.Set(append(sourceKey(r.Device), r.ID[:]...), append(at, r.Verdict...))
+}
+
+// History is what became of the reports of one source.
+type History struct {
+	// Reports are the incidents that it began; of more than maxHistory the count stays there.
+	Reports int
+	// Verdicts counts them by verdict; "" has none yet.
+	Verdicts map[string]int
+	// Last is when the latest was received, milliseconds since the Unix epoch, UTC.
+	Last int64
+}
+
+const maxHistory = 1000
+
+// Source tells the history of a device.
+func (v *View) Source(device string) (History, error) {
+	h := History{Verdicts: map[string]int{}}
+	err := v.db.View(func(tx *badger.Txn) error {
+		opt := badger.DefaultIteratorOptions
+		opt.Prefix = sourceKey(device)
+		it := tx.NewIterator(opt)
+		defer it.Close()
+		for it.Rewind(); it.Valid() && h.Reports < maxHistory; it.Next() {
+			if len(it.Item().Key()) != len(opt.Prefix)+len(record.ID{}) {
+				continue
+			}
+			err := it.Item().Value(func(b []byte) error {
+				if len(b) < 8 {
+					return errRow
+				}
+				h.Reports++
+				h.Last = max(h.Last, int64(binary.BigEndian.Uint64(b)))
+				h.Verdicts[string(b[8:])]++
+				return nil
+			})
+			if err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	return h, err
 }
 
 func getRow(tx *badger.Txn, id record.ID) (*Row, error) {
@@ -386,5 +512,6 @@ func (q *Query) matches(r *Row) bool {
 	if q.Status != "" && q.Status != "open" && q.Status != r.Status {
 		return false
 	}
-	return q.Unit == "" || r.Lead == q.Unit || slices.Contains(r.Told, q.Unit)
+	_, told := r.told(q.Unit)
+	return q.Unit == "" || r.Lead == q.Unit || told
 }

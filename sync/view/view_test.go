@@ -189,7 +189,7 @@ func TestView_StormAboutOneEvent_IsNotFoldedAgain(t *testing.T) {
 			kind = record.KindMissed
 		}
 		m.add(record.Body{ID: record.DerivedID("q", []byte{byte(n)}), Incident: a.Incident, Kind: kind, Origin: "core", HLC: record.HLC(100 + n),
-			Payload: record.Payload{Step: "claim", Reason: "near_same_kind"}})
+			Payload: record.Payload{Step: "claim", Reason: "near_same_kind", Incidents: []record.ID{opened(2).Incident}}})
 		list(t, v, m, Query{Limit: 1})
 	}
 	got := list(t, v, m, Query{Limit: 1}).Rows[0]

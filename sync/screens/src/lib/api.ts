@@ -30,7 +30,12 @@ export interface Arrival {
   unreadable?: boolean; redacted?: boolean;
 }
 export interface TimelineEntry {
-  entry: ID; kind: string; by: string; unit?: string; origin: string; at: Stamp; clock_sure: boolean;
+  entry: ID; kind: string; by: string; unit?: string; origin: string;
+  /** When it was made, by its author's clock; of a report, by the source's. */
+  at: Stamp;
+  /** When the node that wrote it took it in. */
+  received_at?: Stamp;
+  clock_sure: boolean;
   /** In the city's order; 0 is still on its way. */
   index: number;
   offline?: boolean; withdrawn?: boolean; redacted?: boolean; value?: string; sealed?: { text?: string; summary?: string };
@@ -46,13 +51,22 @@ export interface Incident {
   lead?: string; units: UnitState[]; conflicts: Conflict[]; reports: Arrival[]; items: Item[];
   deadlines: { step: string; at: Stamp }[]; parked_until?: Stamp; merged?: { other: ID; by: Author }[]; group?: ID[];
   suggestions?: Suggestion[]; after_close?: ID[]; missing?: ID[]; timeline: TimelineEntry[];
+  source?: { device: string; reports: number; verdicts: Record<string, number> };
   delivery: { ward: boolean; city: boolean; index: number; pending: number };
 }
 
 /** One incident in a list and in a live event. */
 export interface Row {
   id: ID; status: Status; stub?: boolean; category?: Category; priority?: Priority; received_at?: Stamp; lead?: string;
-  units: string[]; silent?: boolean; conflicts?: number;
+  units: string[]; told: { unit: string; progress: Progress; holder?: string }[]; silent?: boolean; cancelled?: boolean; conflicts?: number;
+  /** Probably about the same event as another. */
+  suggested?: boolean;
+  verdict?: string;
+  /** Of the first report. */
+  device?: string;
+  place?: Place; deadlines?: { step: string; at: Stamp }[]; parked_until?: Stamp; merged?: ID[];
+  /** In live events always, in lists that are asked with=brief. pending: entries that the city does not have. */
+  brief?: { text?: string; place?: string; pending?: number };
   /** Of the entry that changed it last. */
   index: number;
 }
@@ -66,6 +80,12 @@ export interface Station {
   id: string; ward: string; name: string; connected: boolean; last_heard?: Stamp; line?: Line; devices?: DeviceState[]; phones?: number; alarms?: string[];
 }
 export interface Unit { id: string; name: string }
+export interface Contact { id: string; name: string; kind: "patrol" | "unit" | "emergency"; unit?: string; phone?: string; radio?: string }
+
+/** Verdicts, as they stand first in the reason of verify, resolve and close: "false:prank" has the verdict false. */
+export type Verdict = "true" | "doubtful" | "false" | "duplicate";
+export const verdicts: readonly Verdict[] = ["true", "doubtful", "false", "duplicate"];
+export const verdictOf = (reason: string | undefined): Verdict | undefined => verdicts.find((v) => v === reason?.split(":")[0]);
 
 export type ActionName =
   | "claim" | "release" | "classify" | "verify" | "forward" | "accept" | "dispatch" | "arrive" | "resolve" | "close"

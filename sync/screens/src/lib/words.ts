@@ -17,6 +17,8 @@ export const w = words(
     live: "Trực tuyến", connecting: "Đang nối lại", silent: "Mất tín hiệu {age} – số liệu cũ", logged_out: "Đã hết phiên – đăng nhập lại",
     line_ok: "WAN ● · LAN ●", line_lag: "WAN ● · {n} chờ gửi · LAN ●", line_cut: "WAN mất {age} · {n} chờ gửi · LAN ●",
     line_connecting: "WAN đang nối · {n} chờ gửi · LAN ●", line_local: "Thành phố ●", line_unknown: "WAN ? · LAN ✕ {age}",
+    "true": "Đúng", doubtful: "Nghi ngờ", "false": "Giả", duplicate: "Trùng",
+    no_boundaries: "Chưa nhập ranh giới phường: ô tính từ tâm",
     now: "vừa xong", overdue: "QUÁ HẠN +{age}",
   },
   {
@@ -34,6 +36,8 @@ export const w = words(
     live: "Live", connecting: "Reconnecting", silent: "No signal for {age} – old figures", logged_out: "Session ended – log in again",
     line_ok: "WAN ● · LAN ●", line_lag: "WAN ● · {n} to send · LAN ●", line_cut: "WAN lost {age} · {n} to send · LAN ●",
     line_connecting: "WAN connecting · {n} to send · LAN ●", line_local: "City ●", line_unknown: "WAN ? · LAN ✕ {age}",
+    "true": "True", doubtful: "Doubtful", "false": "False", duplicate: "Duplicate",
+    no_boundaries: "No ward boundaries imported: cells from the centres",
     now: "just now", overdue: "OVERDUE +{age}",
   },
 );

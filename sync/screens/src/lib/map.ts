@@ -1,0 +1,153 @@
+// The map of every desk: Leaflet on one canvas, the wards themselves as the base.
+// There is no tile server, so nothing of it can go grey when the city is cut off.
+import L from "leaflet";
+import "leaflet/dist/leaflet.css";
+import { signal } from "@preact/signals";
+import { get, type Place, type Priority } from "./api";
+import { cells, type LonLat } from "./cells";
+
+interface WardFeature {
+  id: string;
+  properties: { code: string; name: string; centre: [number, number] };
+  geometry: { type: "Point"; coordinates: [number, number] } | { type: "MultiPolygon"; coordinates: [number, number][][][] };
+}
+export interface Ward { code: string; name: string; centre: LonLat; /** Rings as Leaflet takes them: latitude first. */ rings: [number, number][][][]; exact: boolean }
+
+/** Every ward; empty until read. */
+export const wards = signal<readonly Ward[]>([]);
+
+/** Reads the wards; again after an import. Throws a Problem. */
+export async function readWards(): Promise<void> {
+  const { features } = await get<{ features: WardFeature[] }>("/api/v1/wards");
+  const computed = cells(features.map((f) => f.properties.centre));
+  const turn = (r: readonly LonLat[]): [number, number][] => r.map(([lon, lat]) => [lat, lon]);
+  wards.value = features.map((f, i) => ({
+    code: f.properties.code, name: f.properties.name, centre: f.properties.centre, exact: f.geometry.type === "MultiPolygon",
+    rings: f.geometry.type === "MultiPolygon" ? f.geometry.coordinates.map((p) => p.map(turn)) : [[turn(computed[i]!)]],
+  }));
+}
+
+/** A custom property's value now; canvases need colours as such. */
+export const colour = (name: string): string => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+
+export interface Mark { id: string; place: Place; priority: Priority | undefined; /** Not known to be the present. */ stale: boolean; chosen: boolean; title: string }
+
+/** A mark of shape and colour by priority, drawn by hand on the canvas. */
+const PriorityMarker = L.CircleMarker.extend({
+  _updatePath(this: L.CircleMarker & { _renderer: { _ctx: CanvasRenderingContext2D }; _point: L.Point; options: { mark: Mark } }) {
+    const ctx = this._renderer._ctx;
+    const { x, y } = this._point;
+    const m = this.options.mark;
+    const r = m.chosen ? 11 : 8;
+    ctx.save();
+    ctx.beginPath();
+    if (m.priority === "P1") ctx.rect(x - r * 0.9, y - r * 0.9, r * 1.8, r * 1.8);
+    else if (m.priority === "P2") { ctx.moveTo(x, y - r); ctx.lineTo(x + r, y + r * 0.85); ctx.lineTo(x - r, y + r * 0.85); ctx.closePath(); }
+    else if (m.priority === "P3") { ctx.moveTo(x, y - r * 1.1); ctx.lineTo(x + r * 1.1, y); ctx.lineTo(x, y + r * 1.1); ctx.lineTo(x - r * 1.1, y); ctx.closePath(); }
+    else ctx.arc(x, y, r * 0.95, 0, 2 * Math.PI);
+    ctx.fillStyle = m.stale || !m.priority ? colour("--nodata") : colour("--" + m.priority.toLowerCase());
+    if (m.stale) ctx.setLineDash([3, 3]);
+    ctx.globalAlpha = m.stale ? 0.5 : 1;
+    ctx.fill();
+    ctx.globalAlpha = 1;
+    ctx.lineWidth = m.chosen ? 3 : 1.5;
+    ctx.strokeStyle = m.chosen ? colour("--focus") : colour("--background");
+    ctx.stroke();
+    ctx.restore();
+  },
+}) as unknown as new (at: L.LatLngExpression, o: L.CircleMarkerOptions & { mark: Mark }) => L.CircleMarker;
+
+export interface MapOptions {
+  /** Colour and label of a ward; undefined: plain. */
+  fill?: (w: Ward) => { colour: string; hatched?: boolean; title?: string } | undefined;
+  onMark?: (id: string) => void;
+  onWard?: (w: Ward) => void;
+  /** The map was moved by hand; it moves itself no more until fit(). */
+  onMoved?: () => void;
+}
+
+/** A map in an element. It fits itself until somebody moves it. */
+export class CityMap {
+  readonly map: L.Map;
+  private readonly canvas = L.canvas({ padding: 0.3 });
+  private readonly base = L.layerGroup();
+  private readonly over = L.layerGroup();
+  private byHand = false;
+  private bounds: L.LatLngBounds | null = null;
+  private readonly resize: ResizeObserver;
+
+  constructor(el: HTMLElement, private readonly o: MapOptions = {}) {
+    this.map = L.map(el, { renderer: this.canvas, preferCanvas: true, attributionControl: false, zoomControl: false, zoomSnap: 0.25, keyboard: true, fadeAnimation: false, zoomAnimation: false });
+    this.map.setView([10.77, 106.69], 11);
+    this.base.addTo(this.map);
+    this.over.addTo(this.map);
+    const hand = (): void => {
+      if (!this.byHand) o.onMoved?.();
+      this.byHand = true;
+    };
+    this.map.on("dragstart", hand);
+    el.addEventListener("wheel", hand, { passive: true });
+    this.resize = new ResizeObserver(() => {
+      this.map.invalidateSize({ animate: false });
+      if (!this.byHand) this.apply();
+    });
+    this.resize.observe(el);
+  }
+
+  /** Draws the wards; call again when colours or states change. */
+  drawWards(list: readonly Ward[]): void {
+    this.base.clearLayers();
+    for (const w of list) {
+      const f = this.o.fill?.(w);
+      const p = L.polygon(w.rings, {
+        renderer: this.canvas, color: colour("--map-line"), weight: 1, fillColor: f?.colour ?? colour("--map-ward"), fillOpacity: f?.hatched ? 0.25 : 0.9,
+        ...(f?.hatched || !w.exact ? { dashArray: "4 4" } : {}),
+      });
+      p.bindTooltip(f?.title ?? w.name, { sticky: true });
+      if (this.o.onWard) p.on("click", () => this.o.onWard!(w));
+      p.addTo(this.base);
+    }
+  }
+
+  /** Draws incidents, each with the circle of its accuracy. */
+  drawMarks(marks: readonly Mark[]): void {
+    this.over.clearLayers();
+    for (const m of marks) {
+      const at: L.LatLngTuple = [m.place.lat, m.place.lon];
+      if (m.place.accuracy_m > 0) {
+        L.circle(at, { renderer: this.canvas, radius: m.place.accuracy_m, color: colour("--dim"), weight: 1, fillOpacity: 0.08, interactive: false, ...(m.chosen ? {} : { dashArray: "2 4" }) }).addTo(this.over);
+      }
+      const k = new PriorityMarker(at, { renderer: this.canvas, radius: 11, mark: m });
+      k.bindTooltip(m.title);
+      if (this.o.onMark) k.on("click", () => this.o.onMark!(m.id));
+      k.addTo(this.over);
+    }
+  }
+
+  /** Where the map should look while nobody has moved it. */
+  aim(points: readonly LonLat[]): void {
+    this.bounds = points.length ? L.latLngBounds(points.map(([lon, lat]) => [lat, lon])) : null;
+    if (!this.byHand) this.apply();
+  }
+
+  /** Fits again, and from now on by itself. */
+  fit(): void {
+    this.byHand = false;
+    this.apply();
+  }
+
+  zoom(by: 1 | -1): void {
+    this.byHand = true;
+    this.o.onMoved?.();
+    this.map.setZoom(this.map.getZoom() + by, { animate: false });
+  }
+
+  close(): void {
+    this.resize.disconnect();
+    this.map.remove();
+  }
+
+  private apply(): void {
+    if (this.bounds) this.map.fitBounds(this.bounds.pad(0.05), { animate: false, maxZoom: 16 });
+  }
+}
