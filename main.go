@@ -28,6 +28,7 @@ var commands = []struct {
 	{"core", "one node of the city core", cli.Core},
 	{"edge", "a ward station", cli.Edge},
 	{"sim", "devices that are not there: app, kiosk, panel, button", cli.Sim},
+	{"enrol", "a one-time token for a ward's station; which machines may speak; the certificate authority", cli.Enrol},
 	{"wards", "wards import: ward boundaries into the city, GeoJSON", cli.Wards},
 	{"rules", "rules import, rules show: priorities, departments and deadlines per category", cli.Rules},
 	{"config", "config check: what is wrong with a configuration file; config sample: one to begin with", cli.Config},

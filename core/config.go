@@ -33,6 +33,9 @@ type Config struct {
 	// AuthorityKey is the file with the secret of the city's certificate authority, the
 	// same on all nodes; empty takes CityKey.
 	AuthorityKey string `json:"authority_key,omitempty" yaml:"authority_key"`
+	// Names are the host names and addresses under which browsers and devices reach
+	// this node; they stand in its certificate.
+	Names []string `json:"names,omitempty" yaml:"names"`
 	// ReserveMB is the free space, in MiB, below which the node leads only if
 	// no other can and takes no routine reports; below half of it the process
 	// ends. 0 takes the default. A ballast of three quarters of it is kept beside.

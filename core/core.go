@@ -17,21 +17,14 @@ import (
 
 	"github.com/dgraph-io/badger/v4"
 	"github.com/prometheus/client_golang/prometheus"
-	"google.golang.org/grpc"
-
 	"wardline/core/cluster"
 	"wardline/core/fsm"
-	"wardline/core/pki"
 	"wardline/sync/api"
-	"wardline/sync/downlink"
 	"wardline/sync/figures"
 	"wardline/sync/identity"
 	"wardline/sync/record"
 	"wardline/sync/sealing"
-	"wardline/sync/trust"
-	"wardline/sync/uplink"
 	"wardline/sync/view"
-	"wardline/sync/wire"
 )
 
 // Node is one node of the city core.
@@ -50,13 +43,11 @@ type Node struct {
 	sign     ed25519.PrivateKey
 	keys     *sealing.Keyring
 	people   *identity.Directory
-	ca       *pki.Authority
-	trust    *trust.Holder
+	trust    *machines
 	session  [32]byte
 	applies  prometheus.Histogram
 
 	http, raftL, syncL net.Listener
-	raftDoor           *trust.Gate
 
 	line *Line
 }
@@ -94,7 +85,7 @@ func New(c Config, log *slog.Logger) (n *Node, err error) {
 	if n.sign, err = sealing.SigningKey(filepath.Join(c.Dir, "receipt.key")); err != nil {
 		return n, err
 	}
-	if _, err := os.Stat(c.CityKey); c.Join && errors.Is(err, os.ErrNotExist) {
+	if _, err := os.Stat(c.CityKey); c.Join && !sealing.Credential(c.CityKey) && errors.Is(err, os.ErrNotExist) {
 		return n, fmt.Errorf("city_key: %s is not there; copy it from another node: with a key of its own this node could read nothing that is sealed", c.CityKey)
 	}
 	if n.keys, err = sealing.OpenKeyring(c.CityKey); err != nil {
@@ -129,13 +120,12 @@ func New(c Config, log *slog.Logger) (n *Node, err error) {
 			return n, err
 		}
 	}
-	if err = n.openTrust(); err != nil {
+	if err = n.openMachines(); err != nil {
 		return n, err
 	}
-	n.raftDoor = trust.NewGate(n.raftL, n.trust, n.log)
 	n.line = NewLine(LineDeps{ID: c.ID, Machine: n.machine, View: n.view, Keys: n.keys, Sign: n.sign, Clock: n.clock, Cluster: raftLine{n},
 		Wall: n.wall, Log: n.log})
-	n.raft, err = cluster.New(rc, state{n.machine, n.applies}, cluster.Deps{Listener: n.raftDoor.Machines(protoRaft, trust.Node), Dial: n.dialRaft, Log: n.log, Space: n.space, Wall: n.wall, Local: n.local})
+	n.raft, err = cluster.New(rc, state{n.machine, n.applies}, cluster.Deps{Listener: n.trust.raftL, Dial: n.trust.dial, Log: n.log, Space: n.space, Wall: n.wall, Local: n.local})
 	return n, err
 }
 
@@ -208,8 +198,10 @@ func (n *Node) Run(ctx context.Context) error {
 	start(&fg, "views", func() error { return n.view.Run(front) })
 	start(&fg, "ticks", func() error { return n.tick(front) })
 	start(&bg, "raft", func() error { return n.raft.Run(raftCtx) })
-	start(&doors, "raft door", func() error { return n.raftDoor.Run(doorCtx) })
-	start(&fg, "certificates", func() error { return n.keepTrust(front) })
+	start(&doors, "raft door", func() error { return n.trust.raft.Run(doorCtx) })
+	start(&fg, "certificates", func() error { return n.trust.run(front) })
+	start(&fg, "sync door", func() error { return n.trust.sync.Run(front) })
+	start(&fg, "enrolments", func() error { return n.trust.desk.Serve(front, n.trust.deskL) })
 	<-ctx.Done()
 	stopFront()
 	fg.Wait()
@@ -228,35 +220,6 @@ func (n *Node) Run(ctx context.Context) error {
 		n.closeFiles()
 	}
 	return err
-}
-
-type lineServer struct {
-	wire.UnimplementedLineServer
-	up   *uplink.Receiver
-	down *downlink.Sender
-}
-
-func (s lineServer) Up(st grpc.BidiStreamingServer[wire.UpFrame, wire.UpReply]) error {
-	return s.up.Serve(st.Context(), st)
-}
-
-func (s lineServer) Down(st grpc.BidiStreamingServer[wire.DownAck, wire.DownFrame]) error {
-	return s.down.Serve(st.Context(), st)
-}
-
-func (n *Node) serveLines(ctx context.Context) error {
-	g := wire.NewServer(nil)
-	wire.RegisterLineServer(g, lineServer{up: n.line.Up(), down: n.line.Down()})
-	done := make(chan error, 1)
-	go func() { done <- g.Serve(n.syncL) }()
-	select {
-	case err := <-done:
-		return err
-	case <-ctx.Done():
-		g.Stop()
-		<-done
-		return nil
-	}
 }
 
 // tickEvery is how often the leader lets the city's time go on.

@@ -2,70 +2,269 @@ package core
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
+	"sync"
 	"time"
 
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
+	"wardline/core/cluster"
+	"wardline/core/fsm"
 	"wardline/core/pki"
+	"wardline/sync/downlink"
+	"wardline/sync/record"
 	"wardline/sync/trust"
+	"wardline/sync/uplink"
+	"wardline/sync/wire"
 )
 
-// The protocols between the city's machines (ALPN, RFC 7301).
+// protoRaft is Raft between core nodes (ALPN, RFC 7301).
 const protoRaft = "wardline-raft/1"
 
 // ownEvery is how often a node looks whether its own certificate is to be made anew.
 const ownEvery = time.Minute
 
-// openTrust opens the authority and makes this node's own certificate.
-func (n *Node) openTrust() (err error) {
+// machines is this node's part in the trust between the city's machines.
+type machines struct {
+	n     *Node
+	ca    *pki.Authority
+	h     *trust.Holder
+	raft  *trust.Gate
+	sync  *trust.Gate
+	raftL net.Listener // what raft lets in
+	lineL net.Listener
+	desk  *pki.Desk
+	deskL net.Listener
+
+	mu     sync.Mutex // guards below
+	shown  uint32     // the generation of this node's certificate
+	oldest uint32
+	lines  map[*line]struct{}
+
+	serving sync.WaitGroup // streams; one that was cut ends a moment after its method
+}
+
+// line is an open stream of a station.
+type line struct {
+	peer trust.Peer
+	cut  context.CancelCauseFunc
+}
+
+// openMachines opens the authority and makes this node's own certificate.
+func (n *Node) openMachines() (err error) {
 	file := n.c.AuthorityKey
 	if file == "" {
 		file = n.c.CityKey
 	}
-	if n.ca, err = pki.Open(file, 0, n.wall); err != nil {
+	x := &machines{n: n, h: trust.NewHolder(n.wall), lines: map[*line]struct{}{}}
+	if x.ca, err = pki.Open(file, 0, n.wall); err != nil {
 		return fmt.Errorf("authority_key: %w", err)
 	}
-	n.trust = trust.NewHolder(n.wall)
-	return n.renewOwn()
-}
-
-// renewOwn makes this node's certificate anew when half of its life is over.
-func (n *Node) renewOwn() error {
-	if c := n.trust.Certificate(); c != nil && n.wall().Before(c.Leaf.NotBefore.Add(c.Leaf.NotAfter.Sub(c.Leaf.NotBefore)/2)) {
-		return nil
-	}
-	roots, err := n.ca.Roots(1, 1)
-	if err != nil {
+	x.h.SetCheck(func(p trust.Peer) error { return n.machine.Machines().Check(p) })
+	if err := x.follow(n.machine.Machines()); err != nil {
 		return err
 	}
-	own, err := n.ca.Own(1, trust.NodeName(n.c.ID), nil)
-	if err != nil {
-		return err
-	}
-	n.trust.SetRoots(roots)
-	n.trust.SetCertificate(own)
+	x.raft, x.sync = trust.NewGate(n.raftL, x.h, n.log), trust.NewGate(n.syncL, x.h, n.log)
+	x.raftL, x.lineL = x.raft.Machines(protoRaft, trust.Node), x.sync.Machines(wire.Proto, trust.Station)
+	x.deskL = x.sync.Anyone(trust.ProtoEnrol, false)
+	x.desk = &pki.Desk{Authority: x.ca, Registry: registry{n}, Log: n.log}
+	n.trust = x
 	return nil
 }
 
-// keepTrust renews until ctx ends.
-func (n *Node) keepTrust(ctx context.Context) error {
+// follow makes this node's certificate and roots what they are to be by now,
+// and ends the lines of whom the state turned away.
+func (x *machines) follow(now *fsm.Machines) error {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	c := x.h.Certificate()
+	half := c != nil && !x.n.wall().Before(c.Leaf.NotBefore.Add(c.Leaf.NotAfter.Sub(c.Leaf.NotBefore)/2))
+	if x.shown != now.Current || x.oldest != now.Oldest || half {
+		roots, err := x.ca.Roots(now.Oldest, now.Current)
+		if err != nil {
+			return err
+		}
+		own, err := x.ca.Own(now.Current, trust.NodeName(x.n.c.ID), x.n.c.Names)
+		if err != nil {
+			return err
+		}
+		x.h.SetRoots(roots)
+		x.h.SetCertificate(own)
+		x.shown, x.oldest = now.Current, now.Oldest
+	}
+	for l := range x.lines {
+		if err := now.Check(l.peer); err != nil {
+			l.cut(err)
+		}
+	}
+	return nil
+}
+
+// run follows the state until ctx ends.
+func (x *machines) run(ctx context.Context) error {
 	t := time.NewTicker(ownEvery)
 	defer t.Stop()
+	var last *fsm.Machines
 	for {
+		changed := x.n.machine.Changed()
+		if now := x.n.machine.Machines(); now != last {
+			if err := x.follow(now); err != nil {
+				x.n.log.Error("this node's certificate cannot be made anew; it holds for a while yet", "err", err)
+			}
+			last = now
+		}
 		select {
 		case <-ctx.Done():
 			return nil
+		case <-changed:
 		case <-t.C:
-		}
-		if err := n.renewOwn(); err != nil {
-			n.log.Error("this node's certificate cannot be made anew; it holds for a while yet", "err", err)
+			last = nil
 		}
 	}
 }
 
-// dialRaft reaches another node for Raft.
-func (n *Node) dialRaft(ctx context.Context, addr string) (net.Conn, error) {
-	return n.trust.Dial(ctx, addr, protoRaft, trust.Node)
+// dial reaches another node for Raft.
+func (x *machines) dial(ctx context.Context, addr string) (net.Conn, error) {
+	return x.h.Dial(ctx, addr, protoRaft, trust.Node)
+}
+
+// admit says whose stream this is; its context ends when the machine is turned away.
+func (x *machines) admit(ctx context.Context) (context.Context, func(), error) {
+	p, err := wire.PeerOf(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	o, _ := p.Name.Origin() // the door lets stations alone in
+	ctx, cut := context.WithCancelCause(wire.As(ctx, o))
+	l := &line{p, cut}
+	x.mu.Lock()
+	x.lines[l] = struct{}{}
+	x.mu.Unlock()
+	if err := x.h.Check(p); err != nil { // it was turned away since its handshake
+		cut(err)
+	}
+	return ctx, func() {
+		cut(nil)
+		x.mu.Lock()
+		delete(x.lines, l)
+		x.mu.Unlock()
+	}, nil
+}
+
+type lineServer struct {
+	wire.UnimplementedLineServer
+	x    *machines
+	up   *uplink.Receiver
+	down *downlink.Sender
+}
+
+// serve runs one stream as long as its machine may speak. The stream's own
+// context ends with the method, which is what ends a Recv that hangs in it.
+func (s lineServer) serve(ctx context.Context, f func(ctx context.Context) error) error {
+	ctx, done, err := s.x.admit(ctx)
+	if err != nil {
+		return err
+	}
+	defer done()
+	ended := make(chan error, 1)
+	s.x.serving.Go(func() { ended <- f(ctx) })
+	select {
+	case err := <-ended:
+		return err
+	case <-ctx.Done():
+		return status.Errorf(codes.PermissionDenied, "the line ends: %v", context.Cause(ctx))
+	}
+}
+
+func (s lineServer) Up(st grpc.BidiStreamingServer[wire.UpFrame, wire.UpReply]) error {
+	return s.serve(st.Context(), func(ctx context.Context) error { return s.up.Serve(ctx, st) })
+}
+
+func (s lineServer) Down(st grpc.BidiStreamingServer[wire.DownAck, wire.DownFrame]) error {
+	return s.serve(st.Context(), func(ctx context.Context) error { return s.down.Serve(ctx, st) })
+}
+
+func (n *Node) serveLines(ctx context.Context) error {
+	g := wire.NewServer(wire.Machines(n.trust.h))
+	wire.RegisterLineServer(g, lineServer{x: n.trust, up: n.line.Up(), down: n.line.Down()})
+	done := make(chan error, 1)
+	go func() { done <- g.Serve(n.trust.lineL) }()
+	select {
+	case err := <-done:
+		if ctx.Err() != nil { // the door closed first
+			err = nil
+		}
+		g.Stop()
+		n.trust.serving.Wait()
+		return err
+	case <-ctx.Done():
+		g.Stop()
+		<-done
+		n.trust.serving.Wait()
+		return nil
+	}
+}
+
+// registry decides enrolments by the city's state.
+type registry struct{ n *Node }
+
+// Enrol implements pki.Registry.
+func (r registry) Enrol(ctx context.Context, c pki.Claim) (g pki.Grant, err error) {
+	change := trust.Change{Op: trust.OpRenew, Name: c.Name, Secret: c.Resume, Next: c.Next, Key: c.Key}
+	if c.Token != (record.Hash{}) {
+		change.Op, change.Secret = trust.OpEnrol, c.Token
+	}
+	// The same claim again is the same entry: its answer may have been lost.
+	id := record.DerivedID("machine", []byte(change.Op), []byte(c.Name.String()), change.Secret[:], c.Next[:], c.Key[:])
+	if err := r.n.changeMachines(ctx, id, change, record.Actor{Kind: record.BySystem, Name: c.Name.String()}); err != nil {
+		return g, err
+	}
+	now := r.n.machine.Machines()
+	m := now.Of[c.Name]
+	switch {
+	case m.Revoked:
+		return g, trust.ErrRevoked
+	case m.Held:
+		return g, trust.ErrHeld
+	case m.Key != c.Key: // it went on since
+		return g, trust.ErrToken
+	}
+	return pki.Grant{Epoch: m.Epoch, Names: m.Names, Oldest: now.Oldest, Current: now.Current}, nil
+}
+
+// errRefused says that the city's state does not take a change of machines.
+var errRefused = errors.New("core: refused")
+
+// changeMachines commits an entry about machines. A refusal is one of the errors
+// of trust where there is one.
+func (n *Node) changeMachines(ctx context.Context, id record.ID, c trust.Change, by record.Actor) error {
+	data, err := c.Encode()
+	if err != nil {
+		return err
+	}
+	b := record.Body{ID: id, Kind: record.KindMachine, Origin: record.CoreOrigin, Actor: by, HLC: n.clock.Now(), Clock: record.ClockSure,
+		ReceivedAt: n.wall().UnixMilli(), Payload: record.Payload{Step: string(c.Op), Data: data}}
+	raw, err := b.Encode()
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, writeLimit)
+	defer cancel()
+	res, err := n.propose(ctx, cluster.Routine, fsm.Body(raw, nil))
+	if err != nil {
+		return err
+	}
+	if res.Status != fsm.Refused {
+		return nil
+	}
+	if res.Word == "" || errors.Is(trust.Meaning(res.Word), trust.ErrLater) {
+		return fmt.Errorf("%w: %s", errRefused, res.Detail)
+	}
+	return trust.Meaning(res.Word)
 }
 
 // namedDoor is a door with its name in metrics.
@@ -74,4 +273,6 @@ type namedDoor struct {
 	gate *trust.Gate
 }
 
-func (n *Node) doors() []namedDoor { return []namedDoor{{"raft", n.raftDoor}} }
+func (n *Node) doors() []namedDoor {
+	return []namedDoor{{"raft", n.trust.raft}, {"sync", n.trust.sync}}
+}

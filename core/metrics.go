@@ -7,6 +7,7 @@ import (
 
 	"wardline/core/cluster"
 	"wardline/core/fsm"
+	"wardline/core/pki"
 	"wardline/sync/figures"
 	"wardline/sync/record"
 	"wardline/sync/trust"
@@ -91,6 +92,20 @@ func figureList() []figures.Figure[*scrape] {
 				}
 			}
 		}, "door", "outcome"),
+		figures.Counters("wardline_core_enrolments_total", "Certificates that stations asked this node for, by outcome.", func(s *scrape, emit figures.Emit) {
+			for i, outcome := range pki.Outcomes {
+				emit(float64(s.n.trust.desk.Enrolled(i)), outcome)
+			}
+		}, "outcome"),
+		figures.Gauges("wardline_core_machines", "Stations by their enrolment: enrolled, waiting for it, held off because two claim to be it, revoked; and revoked core nodes.", func(s *scrape, emit figures.Emit) {
+			n := map[string]int{}
+			for _, r := range s.n.machine.Machines().Of {
+				n[r.State()]++
+			}
+			for _, state := range fsm.MachineStates {
+				emit(float64(n[state]), state)
+			}
+		}, "state"),
 		figures.Gauges("wardline_core_tls_half_open", "Connections that have proven nothing yet.", func(s *scrape, emit figures.Emit) {
 			for _, d := range s.n.doors() {
 				_, half := d.gate.Turned()

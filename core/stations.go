@@ -10,6 +10,7 @@ import (
 
 	"wardline/sync/api"
 	"wardline/sync/record"
+	"wardline/sync/trust"
 )
 
 // lineState is what a node knows of a station's line to itself.
@@ -59,6 +60,12 @@ func (b backend) Stations(ctx context.Context) ([]api.Station, error) {
 	for _, r := range known {
 		all[record.StationOrigin(r.Ward)] = lineState{}
 	}
+	machines := b.n.machine.Machines()
+	for name := range machines.Of {
+		if o, ok := name.Origin(); ok {
+			all[o] = lineState{}
+		}
+	}
 	merge(all, b.n.line.heard())
 	for _, raw := range b.n.raft.AskOthers(ctx, []byte(askStations)) {
 		var other map[record.Origin]lineState
@@ -75,6 +82,9 @@ func (b backend) Stations(ctx context.Context) ([]api.Station, error) {
 			continue
 		}
 		s := api.Station{ID: string(o), Ward: w, Name: wardName(w), Connected: all[o].Connected}
+		if m, known := machines.Of[trust.StationName(w)]; known {
+			s.Enrolment = m.State()
+		}
 		if all[o].Last > 0 {
 			t := api.Time(all[o].Last)
 			s.LastHeard = &t

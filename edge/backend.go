@@ -200,6 +200,9 @@ func (b backend) Line() api.Line {
 	b.s.mu.Lock()
 	l.Alarms = append(l.Alarms, b.s.alarms...)
 	b.s.mu.Unlock()
+	if a := b.s.enrolment(); a != "" {
+		l.Alarms = append(l.Alarms, a)
+	}
 	if room := b.s.ledger.Stats().Room; room != "all" {
 		l.Alarms = append(l.Alarms, "disk: room for "+room)
 	}

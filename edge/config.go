@@ -21,9 +21,12 @@ type Config struct {
 	Dir  string          `json:"dir" yaml:"dir"`
 	HTTP string          `json:"http" yaml:"http"`
 	// Core are the core nodes' sync addresses; the station dials out, nothing dials in.
-	Core     []string                  `json:"core" yaml:"core"`
-	Officers []identity.OfficerAccount `json:"officers" yaml:"officers"`
-	Devices  []identity.DeviceAccount  `json:"devices" yaml:"devices"`
+	Core []string `json:"core" yaml:"core"`
+	// TokenFile is where the station finds the token by which it enrols at the city
+	// (wardline enrol); it is looked at while the station runs.
+	TokenFile string                    `json:"token_file,omitempty" yaml:"token_file"`
+	Officers  []identity.OfficerAccount `json:"officers" yaml:"officers"`
+	Devices   []identity.DeviceAccount  `json:"devices" yaml:"devices"`
 	// MQTT is where devices connect by MQTT over TCP; MQTTWS by MQTT over WebSocket.
 	// Empty: not at all.
 	MQTT   string `json:"mqtt,omitempty" yaml:"mqtt"`

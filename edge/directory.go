@@ -42,6 +42,7 @@ func (s *Station) readDirectory() error {
 	var newest uint64
 	byVersion := map[uint32]uint64{} // version -> city index of the rules taken
 	parts := map[string][][]byte{}
+	var machines machinesNow
 	for i := range rows {
 		b := &rows[i].Body
 		switch b.Kind {
@@ -65,6 +66,10 @@ func (s *Station) readDirectory() error {
 			if id, _, _, err := routing.PartInfo(b.Payload.Data); err == nil {
 				parts[string(id[:])] = append(parts[string(id[:])], b.Payload.Data)
 			}
+		case record.KindMachine:
+			if err := machines.add(rows[i].Index, b); err != nil {
+				s.alarm(err.Error())
+			}
 		case record.KindActivate:
 			if rows[i].Index >= newest { // the last in the city's order is in effect
 				newest, wards = rows[i].Index, b
@@ -87,5 +92,6 @@ func (s *Station) readDirectory() error {
 		}
 	}
 	s.city.now.Store(&next)
+	s.heardOfMachines(machines)
 	return nil
 }

@@ -26,6 +26,7 @@ import (
 	"wardline/sync/record"
 	"wardline/sync/routing"
 	"wardline/sync/sealing"
+	"wardline/sync/trust"
 	"wardline/sync/uplink"
 	"wardline/sync/view"
 	"wardline/sync/wire"
@@ -49,6 +50,8 @@ type Station struct {
 	http     net.Listener
 	panels   []*panelLine
 	city     directory
+	trust    *trust.Holder
+	member   *trust.Member
 	mqtt     *broker.Broker // nil without an MQTT address
 	receipts *receipts
 	presence *presence
@@ -96,6 +99,9 @@ func New(c Config, log *slog.Logger) (s *Station, err error) {
 	}
 	for _, cut := range s.ledger.Found().Cuts {
 		s.alarm(fmt.Sprintf("the disk lost entries %d to %d of %s %s", cut.Have+1, cut.Had, cut.Chain.Incarnation, cut.Chain.Lane))
+	}
+	if err = s.openMember(); err != nil {
+		return nil, err
 	}
 	if err = s.readDirectory(); err != nil {
 		return nil, err
@@ -145,7 +151,7 @@ func New(c Config, log *slog.Logger) (s *Station, err error) {
 }
 
 func (s *Station) connect(try int) (*grpc.ClientConn, error) {
-	return wire.Dial(s.c.Core[try%len(s.c.Core)], nil)
+	return wire.Dial(s.c.Core[try%len(s.c.Core)], wire.Machines(s.trust))
 }
 
 func (s *Station) alarm(text string) {
@@ -197,8 +203,9 @@ func (s *Station) Run(ctx context.Context) error {
 	srv := api.New(api.Config{Backend: backend{s}, Directory: s.people, Sessions: identity.NewSessions(s.wall, s.session, s.people), Now: s.wall,
 		Metrics: s.metrics(), Log: s.log, Title: "Công an " + wardName(s.c.Ward)})
 	start(&bg, "ledger", func() error { return s.ledger.Run(back) })
-	start(&fg, "uplink", func() error { return s.up.Run(front) })
-	start(&fg, "downlink", func() error { return s.down.Run(front) })
+	start(&fg, "enrolment", func() error { return s.member.Run(front) })
+	start(&fg, "uplink", func() error { s.member.Wait(front); return s.up.Run(front) })
+	start(&fg, "downlink", func() error { s.member.Wait(front); return s.down.Run(front) })
 	start(&fg, "lists", func() error { return s.view.Run(front) })
 	start(&fg, "routing", func() error { return s.routeAlone(front) })
 	for _, p := range s.panels {

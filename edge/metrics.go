@@ -107,6 +107,10 @@ func lineFigures() []figures.Figure[*scrape] {
 				emit(float64(n), lane.String())
 			}
 		}, "lane"),
+		gauge("certificate_seconds", "Until the station's certificate ends; 0 without one.", func(x *scrape) float64 {
+			until, _ := x.s.member.Status()
+			return max(0, until.Sub(x.s.wall()).Seconds())
+		}),
 		gauge("downlink_cursor", "Last row of the city's outbox that the station has.", func(x *scrape) float64 { return float64(x.down.Seq) }),
 		gauge("alarms", "Alarms about the station that the desk shows, at most 20.", func(x *scrape) float64 {
 			x.s.mu.Lock()

@@ -28,6 +28,7 @@ type batch struct {
 	size     weight // of the rows set so far, and of subjects that will be
 	unit     weight // of what a command, or a part of one, has drawn; it follows from the entries alone
 	reload   bool   // rules or wards changed
+	trusts   bool   // machines changed
 	late     uint64 // deadlines missed in this transaction
 	// dues are the rows of this transaction: set, or nil where they were taken. None
 	// that is left stands before dueFrom.
@@ -181,6 +182,11 @@ func (b *batch) commit() error {
 	me := b.meta
 	moved := me.index != b.m.meta.Load().index
 	b.m.meta.Store(&me)
+	if b.trusts {
+		if err := b.m.loadMachines(); err != nil {
+			return err
+		}
+	}
 	if moved {
 		b.m.notify()
 	}

@@ -109,6 +109,8 @@ type Result struct {
 	Body []byte `json:"body,omitempty"`
 	// Refusal explains Refused for an action.
 	Refusal *record.Refusal `json:"refusal,omitempty"`
+	// Word explains Refused for a machine's enrolment (trust.Meaning).
+	Word string `json:"word,omitempty"`
 }
 
 // The words of Result.Status.

@@ -28,6 +28,9 @@ func (b *batch) body(raw []byte) (Result, error) {
 	if n, err := b.known(body.ID); err != nil || n > 0 {
 		return b.where(OK, n, err)
 	}
+	if body.Kind == record.KindMachine {
+		return b.machine(&body)
+	}
 	if detail, err := b.fits(&body); err != nil || detail != "" {
 		return Result{Status: Refused, Detail: detail}, err
 	}

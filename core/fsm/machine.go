@@ -58,6 +58,7 @@ type Machine struct {
 	seen    seen
 	tail    tail
 	active  atomic.Pointer[[]*routing.Rules] // rules, for readers
+	trusted atomic.Pointer[Machines]         // for readers
 	// activeWards are the wards, for readers; nil: the built-in centres
 	activeWards atomic.Pointer[routing.Wards]
 }
@@ -93,6 +94,7 @@ func Open(o Options) (*Machine, error) {
 	ch := make(chan struct{})
 	m.changed.Store(&ch)
 	m.active.Store(new([]*routing.Rules))
+	m.trusted.Store(noMachines())
 	if err := m.settle(); err != nil {
 		return nil, err
 	}
@@ -176,7 +178,7 @@ func (m *Machine) open() error {
 	m.seen.fill(db, func(err error) {
 		m.o.Log.Error("ids in the state could not be read; new ones cost a look-up each", "err", err)
 	})
-	return nil
+	return m.loadMachines()
 }
 
 // Close frees the files.

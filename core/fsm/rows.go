@@ -23,7 +23,9 @@ const (
 	rowDue       = 'l' // class, time, number -> incidents of which a step may be missed then
 	rowNext      = 'n' // origin, incarnation, lane -> seq at which another incarnation went on, that incarnation
 	rowLives     = 'h' // origin -> its latest lives
-	rowActive    = 'a' // version -> index of the rules that were activated
+	rowActive    = 'a' // version -> index of the rules that were activated; machines.go and rules.go say the rest
+	rowMachine   = 'y' // name -> machine row
+	rowAuthority = 'z' // one row: the generations that are trusted
 	rowStation   = 'w' // ward -> nothing: wards whose station has come, which hear of rules and wards
 	rowMalformed = 'q' // ring -> ring row; ring, slot -> malformed input
 	rowKey       = 'k' // city index of a block -> wrapped keys of its entries; outside chain and digest

@@ -10,10 +10,12 @@ import (
 	"wardline/sync/routing"
 )
 
-// Rows of rowActive: rules by version, and the wards.
+// Rows of rowActive: rules by version, the wards, and what stations are to know of machines.
 const (
-	activeRules = 'r'
-	activeWards = 'w'
+	activeRules     = 'r'
+	activeWards     = 'w'
+	activeAuthority = 'a' // the latest change of the authority
+	activeRevoked   = 'n' // by name: the revocation of a core node
 )
 
 var errParts = errors.New("fsm: the parts of the wards are not all committed, or do not fit together; import the file again")
@@ -40,6 +42,9 @@ func (m *Machine) loadRules(tx *badger.Txn, x reader) error {
 	m.rules, m.wards = nil, nil
 	defer func() { rules := m.rules; m.active.Store(&rules); m.activeWards.Store(m.wards) }()
 	return scan(tx, []byte{rowActive}, nil, true, func(k, v []byte) error {
+		if k[1] != activeWards && k[1] != activeRules {
+			return nil // machines
+		}
 		r, err := x.entryAt(beIndex(v))
 		if err != nil {
 			return err

@@ -37,7 +37,11 @@ func (b *bench) commit(ctx context.Context) error {
 			return err
 		}
 		list = append(list, l)
-		wg.Go(func() { _ = l.uplinkTo(ctx, nodes, i) }) // ends without an error, with ctx
+		h, err := b.enrol(ctx, nodes, routing.Centres().At(i).Code, filepath.Join(b.dir, fmt.Sprintf("commit-station-%d", i+1)))
+		if err != nil {
+			return err
+		}
+		wg.Go(func() { _ = l.uplinkTo(ctx, nodes, i, h) }) // ends without an error, with ctx
 	}
 	size := list[0].bytes / len(list[0].entries)
 	send := func(n int) (float64, error) {

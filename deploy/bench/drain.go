@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"path/filepath"
 	"time"
 
 	"wardline/deploy/bench/figures"
@@ -56,6 +57,9 @@ func (b *bench) drainOnce(ctx context.Context, name string) (rate float64, urgen
 		return 0, nil, "", err
 	}
 	whole := b.station(name, nodes...)
+	if _, err := b.enrol(ctx, nodes, whole.Ward, filepath.Join(whole.Dir, "keys")); err != nil {
+		return 0, nil, "", err
+	}
 	before := busy(procs)
 	began := time.Now()
 	if p, _, err = b.startStation(ctx, name, whole); err != nil {

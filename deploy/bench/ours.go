@@ -37,7 +37,7 @@ func (b *bench) cores(ctx context.Context, name string) ([]core.Config, []*proc,
 	for i := range 3 {
 		id := fmt.Sprintf("%s-core-%d", name, i+1)
 		c := core.Config{ID: id, Dir: filepath.Join(b.dir, id), HTTP: b.addr(), Raft: b.addr(), Sync: b.addr(), CityKey: filepath.Join(b.dir, name+"-city.key")}
-		for _, r := range []identity.Role{identity.CommandOfficer, identity.Auditor} {
+		for _, r := range []identity.Role{identity.CommandOfficer, identity.Auditor, identity.Administrator} {
 			c.Officers = append(c.Officers, identity.OfficerAccount{User: string(r), Password: secret, Role: r, Unit: record.Command})
 		}
 		for d := range devices {

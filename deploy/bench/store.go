@@ -15,6 +15,7 @@ import (
 	"wardline/sync/record"
 	"wardline/sync/report"
 	"wardline/sync/sealing"
+	"wardline/sync/trust"
 	"wardline/sync/uplink"
 	"wardline/sync/wire"
 )
@@ -162,7 +163,9 @@ func (l *ledger) Ahead(record.ChainID, record.Seq, record.Seq) {}
 
 // uplinkTo runs the real uplink from the ledger to the core; n chooses the node
 // that it tries first.
-func (l *ledger) uplinkTo(ctx context.Context, nodes []core.Config, n int) error {
-	connect := wire.Connect(func(try int) (*grpc.ClientConn, error) { return wire.Dial(nodes[(n+try)%len(nodes)].Sync, nil) })
+func (l *ledger) uplinkTo(ctx context.Context, nodes []core.Config, n int, h *trust.Holder) error {
+	connect := wire.Connect(func(try int) (*grpc.ClientConn, error) {
+		return wire.Dial(nodes[(n+try)%len(nodes)].Sync, wire.Machines(h))
+	})
 	return uplink.New(uplink.Config{Open: connect.Up, Boot: uint64(n + 1), Wall: time.Now, Log: slog.New(slog.DiscardHandler)}, l).Run(ctx)
 }

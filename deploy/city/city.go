@@ -185,7 +185,7 @@ func (c *City) draw() error {
 	var peers []core.Peer
 	for i := range 3 {
 		id := fmt.Sprintf("core-%d", i+1)
-		n := core.Config{ID: id, Dir: c.path(id), HTTP: addr(anyPort), Raft: addr(anyPort), Sync: addr(anyPort), CityKey: c.path("conf/city.key")}
+		n := core.Config{ID: id, Dir: c.path(id), HTTP: addr(anyPort), Raft: addr(anyPort), Sync: addr(anyPort), CityKey: c.path("conf/city.key"), Names: names()}
 		for _, o := range p.Officers {
 			n.Officers = append(n.Officers, o)
 		}
@@ -200,7 +200,7 @@ func (c *City) draw() error {
 		p.Cores[i].Peers = peers
 	}
 	p.Stations = append(p.Stations, edge.Config{Ward: Ward, Dir: c.path("ward-" + string(Ward)), HTTP: addr(c.o.Station),
-		MQTT: addr(c.o.MQTT), MQTTWS: addr(anyPort), Core: p.Proxies,
+		MQTT: addr(c.o.MQTT), MQTTWS: addr(anyPort), Core: p.Proxies, TokenFile: c.tokenFile(Ward),
 		Officers: p.Officers, Devices: p.Devices, ContactsFile: c.path("conf/contacts.yaml"), Panels: []edge.Panel{
 			{Device: "panel-1", Protocol: panel.SurGard, Port: c.path("lines/panel-1")},
 			{Device: "button-1", Protocol: panel.Button, Port: c.path("lines/button-1")}}})

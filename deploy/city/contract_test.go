@@ -431,13 +431,17 @@ func (h *held) small(base string) {
 	h.ask(401, base, "", "GET", "/api/v1/entries", "")
 	h.ask(403, base, identity.WardOfficer, "GET", "/api/v1/digest", "")
 	h.ask(401, base, "", "GET", "/api/v1/digest", "")
-	for _, p := range []string{"/api/v1/wards", "/api/v1/rules"} {
+	h.ask(403, base, identity.Auditor, "GET", "/api/v1/machines", "")
+	h.ask(401, base, "", "GET", "/api/v1/machines", "")
+	for _, p := range []string{"/api/v1/wards", "/api/v1/rules", "/api/v1/machines"} {
 		h.ask(403, base, identity.WardOfficer, "POST", p, "{}")
 		h.ask(401, base, "", "POST", p, "{}")
 	}
 	if base == h.stationURL() {
 		h.ask(404, base, identity.Auditor, "GET", "/api/v1/entries", "")
 		h.ask(404, base, identity.Auditor, "GET", "/api/v1/digest", "")
+		h.ask(404, base, identity.Administrator, "GET", "/api/v1/machines", "")
+		h.ask(404, base, identity.Administrator, "POST", "/api/v1/machines", "{}")
 		h.ask(404, base, identity.Administrator, "POST", "/api/v1/wards", "{}")
 		h.ask(404, base, identity.Administrator, "POST", "/api/v1/rules", "{}")
 		h.usersAtTheStation(base)
@@ -497,6 +501,17 @@ func (h *held) cityAlone() {
 	}
 	h.ask(400, base, identity.Auditor, "GET", "/api/v1/entries?after=-1", "")
 	h.ask(400, base, identity.Auditor, "GET", "/api/v1/entries?limit=0", "")
+	h.ask(200, base, identity.Administrator, "GET", "/api/v1/machines", "")
+	machine := func(status int, body string) {
+		h.ask(status, base, identity.Administrator, "POST", "/api/v1/machines", body)
+	}
+	machine(200, `{"op":"token","name":"station/27031","names":["10.0.0.5"],"for_s":60}`)
+	machine(200, `{"op":"revoke","name":"node/core-9"}`)
+	machine(409, `{"op":"token","name":"node/core-9"}`)
+	machine(409, `{"op":"retire"}`)
+	machine(400, `{"op":"token","name":"station/x"}`)
+	machine(400, `{"op":"token","name":"station/27031","names":["a/b"]}`)
+	machine(413, `{"op":"`+strings.Repeat("x", 300_000)+`"}`)
 	var d [3]map[string]any
 	h.wait("the same digest at all nodes", func() bool {
 		for i := range d {
@@ -551,6 +566,7 @@ func (h *held) withoutMajority() {
 		{identity.CommandOfficer, "GET", "/api/v1/incidents", ""}, {identity.CommandOfficer, "GET", "/api/v1/incidents/" + id, ""},
 		{identity.CommandOfficer, "POST", "/api/v1/incidents/" + id + "/actions", claim}, {identity.Auditor, "GET", "/api/v1/entries", ""},
 		{identity.Auditor, "GET", "/api/v1/digest", ""}, {identity.WardOfficer, "GET", "/api/v1/rules", ""},
+		{identity.Administrator, "GET", "/api/v1/machines", ""}, {identity.Administrator, "POST", "/api/v1/machines", `{"op":"revoke","name":"node/core-9"}`},
 	} {
 		wg.Go(func() { // each takes until the node gives up looking for a majority
 			client := h.who[base+string(c.role)]

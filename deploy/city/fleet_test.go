@@ -18,6 +18,7 @@ import (
 	"wardline/hardware/panel"
 	"wardline/sync/identity"
 	"wardline/sync/record"
+	"wardline/sync/trust"
 )
 
 // fleet is a city within the test's process: three core nodes and a station,
@@ -34,6 +35,7 @@ type fleet struct {
 func startFleet(t *testing.T) *fleet {
 	t.Helper()
 	f := startCores(t)
+	f.enrol()
 	f.startStation()
 	f.wait("the line stands", func() bool {
 		var st struct{ Line struct{ State string } }
@@ -71,7 +73,7 @@ func startCores(t *testing.T) *fleet {
 		peers = append(peers, core.Peer{ID: id, Raft: c.Raft})
 		f.cores = append(f.cores, c)
 	}
-	f.station = edge.Config{Ward: Ward, Dir: filepath.Join(dir, "ward"), HTTP: addr(), Officers: f.officers, Devices: []identity.DeviceAccount{f.device},
+	f.station = edge.Config{Ward: Ward, TokenFile: filepath.Join(dir, "token"), Dir: filepath.Join(dir, "ward"), HTTP: addr(), Officers: f.officers, Devices: []identity.DeviceAccount{f.device},
 		Panels: []edge.Panel{{Device: "button-1", Protocol: panel.Button, Port: filepath.Join(dir, "no-adapter")}}}
 	for i := range f.cores {
 		f.cores[i].Peers = peers
@@ -239,4 +241,28 @@ func (f *fleet) report(base, body string) string {
 		return a.status == 201 || a.status == 200
 	})
 	return id
+}
+
+// enrol lets the station enrol.
+func (f *fleet) enrol() {
+	f.t.Helper()
+	c, err := NewClient(f.coreURL(0), answerLimit)
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	for _, o := range f.officers {
+		if o.Role != identity.Administrator {
+			continue
+		}
+		f.wait("a token", func() bool {
+			if err := c.SignIn(f.t.Context(), o.User, o.Password); err != nil {
+				return false
+			}
+			token, err := NewToken(f.t.Context(), c, trust.StationName(Ward), names())
+			if err == nil {
+				err = writeSecret(f.station.TokenFile, token)
+			}
+			return err == nil
+		})
+	}
 }

@@ -59,7 +59,7 @@ func (c *City) refit() error {
 	for i := range p.Stations {
 		addrs = append(addrs, &p.Stations[i].HTTP, &p.Stations[i].MQTT, &p.Stations[i].MQTTWS)
 	}
-	changed := false
+	changed := c.complete()
 	for _, a := range addrs {
 		now, err := free(*a, given)
 		if err != nil {

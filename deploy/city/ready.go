@@ -29,7 +29,12 @@ func (c *City) ready(ctx context.Context) error {
 	for _, s := range c.plan.Stations {
 		parts = append(parts, part{"http://" + s.HTTP, len(s.Panels)})
 	}
-	for _, p := range parts {
+	for i, p := range parts {
+		if i == 1 { // the command centre answers
+			if err := c.enrol(ctx); err != nil {
+				return err
+			}
+		}
 		client, err := NewClient(p.url, answerLimit)
 		if err != nil {
 			return err

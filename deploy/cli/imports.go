@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"flag"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -91,7 +92,12 @@ type client struct {
 }
 
 func signIn(ctx context.Context, name string, args []string) (*client, error) {
-	f := flags(name, "wardline "+name+" [--data DIR | --url URL --user USER --password-file FILE] [FILE…]")
+	return signInBy(ctx, flags(name, "wardline "+name+" [--data DIR | --url URL --user USER --password-file FILE] [FILE…]"), args)
+}
+
+// signInBy adds the flags that say where and who to a command's own, and signs in.
+func signInBy(ctx context.Context, f *flag.FlagSet, args []string) (*client, error) {
+	name := f.Name()
 	data := f.String("data", "", "`directory` of a city to try; its city.json says the rest")
 	url := f.String("url", "", "`address` of the core, such as http://127.0.0.1:8800")
 	user := f.String("user", "", "an administrator's `name`")

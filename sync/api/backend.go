@@ -18,6 +18,7 @@ import (
 	"wardline/sync/record"
 	"wardline/sync/report"
 	"wardline/sync/routing"
+	"wardline/sync/trust"
 	"wardline/sync/view"
 )
 
@@ -69,6 +70,54 @@ type Manager interface {
 	ImportWards(ctx context.Context, by identity.Officer, geojson []byte) (any, error)
 	// ImportRules takes one version of the routing rules (routing.UnmarshalRules).
 	ImportRules(ctx context.Context, by identity.Officer, rules []byte) (any, error)
+}
+
+// Machines says which machines may speak to the city; only the core can.
+type Machines interface {
+	ListMachines(ctx context.Context) (MachineList, error)
+	ChangeMachine(ctx context.Context, by identity.Officer, c MachineChange) (MachineDone, error)
+}
+
+// MachineChange is what an administrator asks for.
+type MachineChange struct {
+	// Op is token, revoke, rotate or retire.
+	Op   trust.Op `json:"op"`
+	Name string   `json:"name"` // station/26704, node/core-1
+	// Names are the host names and addresses for the machine's certificate.
+	Names []string `json:"names"`
+	// ForSeconds is how long a token is good; 0 is a day.
+	ForSeconds int64 `json:"for_s"`
+}
+
+// MachineDone is what came of it.
+type MachineDone struct {
+	// Token is shown this once; the city keeps no more than its sum.
+	Token string `json:"token,omitempty"`
+	Until *Time  `json:"until,omitempty"`
+}
+
+// MachineList is what the city knows of machines.
+type MachineList struct {
+	Items []MachineItem `json:"items"`
+	// Authority are the generations of the city's authority that are trusted.
+	Authority Generations `json:"authority"`
+}
+
+// Generations are the oldest and the current generation of the authority.
+type Generations struct {
+	Oldest  uint32 `json:"oldest"`
+	Current uint32 `json:"current"`
+	// Fingerprint is the SHA-256 sum of the current one's public key.
+	Fingerprint record.Hash `json:"fingerprint"`
+}
+
+// MachineItem is one machine.
+type MachineItem struct {
+	Name  trust.Name `json:"name"`
+	State string     `json:"state"` // waiting, enrolled, held, revoked
+	Epoch uint32     `json:"epoch"`
+	Since *Time      `json:"since,omitempty"` // its latest enrolment or renewal
+	Names []string   `json:"names,omitempty"`
 }
 
 // Quarantined lists malformed input that was kept raw.
@@ -150,8 +199,10 @@ type Station struct {
 	Name      string          `json:"name"`
 	Connected bool            `json:"connected"`
 	LastHeard *Time           `json:"last_heard,omitempty"`
-	Line      *Line           `json:"line,omitempty"`
-	Devices   []DeviceState   `json:"devices,omitempty"`
+	// Enrolment is waiting, enrolled, held (two machines claim to be it) or revoked.
+	Enrolment string        `json:"enrolment,omitempty"`
+	Line      *Line         `json:"line,omitempty"`
+	Devices   []DeviceState `json:"devices,omitempty"`
 	// Phones is how many phones are connected.
 	Phones int      `json:"phones,omitempty"`
 	Alarms []string `json:"alarms,omitempty"`

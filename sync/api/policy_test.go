@@ -45,6 +45,8 @@ var expected = map[string]string{
 	"POST /api/v1/users":                  "A",
 	"PATCH /api/v1/users/{user}":          "A",
 	"POST /api/v1/users/{user}/password":  "A",
+	"GET /api/v1/machines":                "A",
+	"POST /api/v1/machines":               "A",
 	"POST /api/v1/me/password":            "WPCSAUf",
 	"GET /api/v1/me":                      "WPCSAUdf",
 	"POST /api/v1/session":                "WPCSAUdnf",

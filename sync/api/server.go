@@ -115,6 +115,8 @@ func (s *Server) routes() {
 	on("PATCH /api/v1/users/{user}", s.officer(s.patchUser))
 	on("POST /api/v1/users/{user}/password", s.officer(s.postUserPassword))
 	on("POST /api/v1/me/password", s.officer(s.postMyPassword))
+	on("GET /api/v1/machines", s.officer(s.getMachines))
+	on("POST /api/v1/machines", s.officer(s.postMachine))
 	on("GET /api/v1/me", s.getMe)
 	on("POST /api/v1/session", s.postSession)
 	on("DELETE /api/v1/session", s.deleteSession)

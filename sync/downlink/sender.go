@@ -28,7 +28,7 @@ func (v *Sender) Serve(ctx context.Context, stream wire.DownServer) error {
 	if err != nil {
 		return err
 	}
-	g, err := wire.Greet(first.GetHello())
+	g, err := wire.Greet(ctx, first.GetHello())
 	if err != nil {
 		return err
 	}

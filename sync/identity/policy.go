@@ -22,6 +22,8 @@ const (
 	ManageAccounts Right = "manage_accounts"
 	// Own is what an account does with itself: who am I, a new password, its sessions.
 	Own Right = "own"
+	// ManageMachines: who may enrol, which stations and nodes are turned away.
+	ManageMachines Right = "manage_machines"
 )
 
 // policy is the one table of who may do what. What is not in it is refused.
@@ -36,6 +38,7 @@ var policy = map[Right][]Role{
 	ReadAccounts:   {Administrator, Auditor},
 	ManageAccounts: {Administrator},
 	Own:            Roles,
+	ManageMachines: {Administrator},
 }
 
 // May says whether the officer's role has the right.
@@ -78,6 +81,8 @@ var Endpoints = map[string]Access{
 	"POST /api/v1/users":                  {Right: ManageAccounts},
 	"PATCH /api/v1/users/{user}":          {Right: ManageAccounts},
 	"POST /api/v1/users/{user}/password":  {Right: ManageAccounts},
+	"GET /api/v1/machines":                {Right: ManageMachines},
+	"POST /api/v1/machines":               {Right: ManageMachines},
 	"POST /api/v1/me/password":            {Right: Own, First: true},
 	"GET /api/v1/me":                      {Device: true, Right: Own, First: true},
 	"POST /api/v1/session":                {Open: true},

@@ -60,6 +60,12 @@ const (
 	// whether it is disabled; its password's verifier is sealed.
 	KindAccount Kind = 53
 
+	// KindDevice: a device's credential was made or revoked.
+	KindDevice Kind = 55
+	// KindMachine: a station or a core node may enrol, enrolled, renewed or was
+	// revoked; or the city's certificate authority changed.
+	KindMachine Kind = 56
+
 	// KindRepeat stands in the city's order alone: a report's second arrival.
 	KindRepeat Kind = 61
 )
@@ -71,7 +77,7 @@ var kindNames = map[Kind]string{
 	KindAccept: "accept", KindDispatch: "dispatch", KindArrive: "arrive", KindResolve: "resolve", KindClose: "close",
 	KindReopen: "reopen", KindNote: "note", KindContact: "contact", KindMerge: "merge", KindSplit: "split",
 	KindPark: "park", KindHandover: "handover", KindWithdraw: "withdraw", KindRedact: "redact",
-	KindRules: "rules", KindWards: "wards", KindActivate: "activate", KindAccount: "account", KindRepeat: "repeat",
+	KindRules: "rules", KindWards: "wards", KindActivate: "activate", KindAccount: "account", KindDevice: "device", KindMachine: "machine", KindRepeat: "repeat",
 }
 
 var kindsByName = func() map[string]Kind {
@@ -103,8 +109,8 @@ func ActionKind(name string) (Kind, bool) {
 func (k Kind) Action() bool { return k >= KindClaim && k <= KindRedact }
 
 // Directory says whether entries of this kind tell the stations how the city
-// works, not what happened: rules, wards and accounts.
-func (k Kind) Directory() bool { return k >= KindRules && k <= KindAccount }
+// works, not what happened: rules and wards, accounts, devices and machines.
+func (k Kind) Directory() bool { return k >= KindRules && k <= KindMachine }
 
 // DirectoryID is where a ledger finds entries of the directory kinds, which
 // belong to no incident.

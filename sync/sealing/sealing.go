@@ -13,6 +13,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"wardline/sync/record"
 )
@@ -67,7 +68,23 @@ func Rewrap(keys []record.WrappedKey, from, to *record.Wrapper) (out []record.Wr
 	return out, lost
 }
 
+// credential is the prefix of a key file's path that names a systemd credential
+// (systemd.exec(5), LoadCredentialEncrypted): sealed at rest to the machine, plain in
+// memory alone while the service runs.
+const credential = "credential:"
+
+// Credential says whether a key file's path names a systemd credential.
+func Credential(path string) bool { return strings.HasPrefix(path, credential) }
+
 func secretFile(path string) (s [32]byte, err error) {
+	if name, ok := strings.CutPrefix(path, credential); ok {
+		dir := os.Getenv("CREDENTIALS_DIRECTORY")
+		if dir == "" {
+			return s, fmt.Errorf("sealing: %s: systemd gave this process no credentials; add LoadCredentialEncrypted=%s:FILE to its unit", path, name)
+		}
+		b, err := os.ReadFile(filepath.Join(dir, filepath.Base(name)))
+		return secretOf(path, b, err)
+	}
 	b, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		if err := makeSecret(path); err != nil {
@@ -75,6 +92,10 @@ func secretFile(path string) (s [32]byte, err error) {
 		}
 		b, err = os.ReadFile(path)
 	}
+	return secretOf(path, b, err)
+}
+
+func secretOf(path string, b []byte, err error) (s [32]byte, _ error) {
 	if err != nil {
 		return s, fmt.Errorf("sealing: %w", err)
 	}

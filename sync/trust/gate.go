@@ -66,7 +66,8 @@ type route struct {
 	g     *Gate
 	proto string
 	kinds []Kind
-	plain bool
+	plain bool // the server alone is verified
+	any   bool // also for who offers no protocol
 	conns chan net.Conn
 	done  chan struct{}
 	once  sync.Once
@@ -79,9 +80,11 @@ func (g *Gate) Machines(proto string, kinds ...Kind) net.Listener {
 	return g.add(&route{proto: proto, kinds: kinds})
 }
 
-// Anyone is the listener of a protocol in which the server alone is verified.
-// What offers no protocol at all is taken for this one when it is the gate's last.
-func (g *Gate) Anyone(proto string) net.Listener { return g.add(&route{proto: proto, plain: true}) }
+// Anyone is the listener of a protocol in which the server alone is verified; with
+// unsaid also of clients that offer no protocol, as devices do.
+func (g *Gate) Anyone(proto string, unsaid bool) net.Listener {
+	return g.add(&route{proto: proto, plain: true, any: unsaid})
+}
 
 func (g *Gate) add(r *route) net.Listener {
 	r.g, r.conns, r.done = g, make(chan net.Conn, routeQueue), make(chan struct{})
@@ -294,14 +297,8 @@ func (g *Gate) prove(ctx context.Context, x *halfOpen) {
 }
 
 func (g *Gate) routeFor(protos []string) *route {
-	if len(protos) == 0 && len(g.routes) > 0 {
-		if last := g.routes[len(g.routes)-1]; last.plain {
-			return last
-		}
-		return nil
-	}
 	for _, r := range g.routes {
-		if slices.Contains(protos, r.proto) {
+		if slices.Contains(protos, r.proto) || len(protos) == 0 && r.any {
 			return r
 		}
 	}

@@ -65,7 +65,7 @@ func (v *Receiver) Serve(ctx context.Context, stream wire.UpServer) error {
 	if err != nil {
 		return err
 	}
-	g, err := wire.Greet(first.GetHello())
+	g, err := wire.Greet(ctx, first.GetHello())
 	if err != nil {
 		return err
 	}

@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"context"
 	"fmt"
 
 	"google.golang.org/grpc/codes"
@@ -23,14 +24,17 @@ type Greeted struct {
 }
 
 // Greet reads a station's hello, the first frame of each stream, and makes the
-// city's half of the agreement. Its errors are gRPC's, for the station.
-func Greet(h *Hello) (Greeted, error) {
+// city's half of the agreement. ctx is the stream's (As). Its errors are gRPC's, for the station.
+func Greet(ctx context.Context, h *Hello) (Greeted, error) {
 	g := Greeted{Origin: record.Origin(h.GetOrigin()), Boot: h.GetBoot()}
 	if h == nil || h.Version != Version {
 		return g, status.Errorf(codes.InvalidArgument, "hello of version %d; this node speaks version %d", h.GetVersion(), Version)
 	}
 	if _, ok := g.Origin.Ward(); !ok {
 		return g, status.Errorf(codes.InvalidArgument, "hello from %q, which is no station; one is called ward-NNNNN", g.Origin)
+	}
+	if err := may(ctx, g.Origin); err != nil {
+		return g, err
 	}
 	if len(h.Heads) > maxHeads {
 		return g, status.Errorf(codes.InvalidArgument, "hello with %d heads, at most %d", len(h.Heads), maxHeads)

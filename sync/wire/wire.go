@@ -29,7 +29,7 @@ const (
 )
 
 // Dial prepares a connection to a core node; it connects when used. A nil
-// creds speaks in the clear: the seam for mutual TLS.
+// creds speaks in the clear, for tests alone; Machines gives those of the city.
 func Dial(addr string, creds credentials.TransportCredentials, more ...grpc.DialOption) (*grpc.ClientConn, error) {
 	if creds == nil {
 		creds = insecure.NewCredentials()

@@ -1,0 +1,110 @@
+package cli
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"wardline/sync/api"
+	"wardline/sync/trust"
+)
+
+const enrolUsage = `wardline enrol station/CODE [--names HOST,…] [--for 24h] WHERE
+    prints a one-time token; put it into the station's token_file, and it enrols by itself
+wardline enrol list WHERE                 machines, and the certificate authority
+wardline enrol revoke station/CODE|node/ID WHERE
+wardline enrol rotate WHERE               the authority's next generation; the present one stays trusted
+wardline enrol retire WHERE               the generation before is trusted no more, once every station has renewed
+WHERE is --data DIR of a city to try, or --url URL --user USER --password-file FILE of an administrator`
+
+// Enrol makes tokens for stations, and says which machines may speak.
+func Enrol(ctx context.Context, args []string) error {
+	f := flags("enrol", enrolUsage)
+	names := f.String("names", "", "host `names` and addresses, between commas, under which devices and browsers reach the station")
+	life := f.Duration("for", 24*time.Hour, "how long the token is good, a `duration`")
+	if wantsHelp(args) {
+		f.Usage()
+		return flag.ErrHelp
+	}
+	if len(args) == 0 {
+		return errors.New("enrol: name a station, such as station/26704, or say list, revoke, rotate or retire; wardline enrol --help tells more")
+	}
+	word, rest := args[0], args[1:]
+	c := api.MachineChange{Op: trust.Op(word)}
+	switch word {
+	case "list", string(trust.OpRotate), string(trust.OpRetire):
+	case string(trust.OpRevoke):
+		if len(rest) == 0 || strings.HasPrefix(rest[0], "-") {
+			return errors.New("enrol revoke: name the machine, such as station/26704 or node/core-3")
+		}
+		c.Name, rest = rest[0], rest[1:]
+	default:
+		c.Op, c.Name = trust.OpToken, word
+	}
+	if c.Name != "" {
+		if _, err := trust.ParseName(c.Name); err != nil {
+			return fmt.Errorf("enrol: %w", err)
+		}
+	}
+	k, err := signInBy(ctx, f, rest)
+	if err != nil {
+		return err
+	}
+	if len(k.files) > 0 {
+		return fmt.Errorf("enrol: %q is left over", k.files[0])
+	}
+	if word == "list" {
+		return listMachines(ctx, k)
+	}
+	if c.Op == trust.OpToken {
+		c.ForSeconds = int64(life.Seconds())
+		if *names != "" {
+			c.Names = strings.Split(*names, ",")
+		}
+	}
+	ask, err := json.Marshal(c)
+	if err != nil {
+		return err
+	}
+	raw, err := k.Call(ctx, "POST", "/api/v1/machines", ask)
+	if err != nil {
+		return fmt.Errorf("enrol: %w", err)
+	}
+	var done api.MachineDone
+	if err := json.Unmarshal(raw, &done); err != nil {
+		return err
+	}
+	if done.Token != "" {
+		fmt.Println(done.Token)
+		fmt.Fprintf(os.Stderr, "good once, until %s; it is not shown again\n", done.Until)
+	}
+	return nil
+}
+
+func listMachines(ctx context.Context, k *client) error {
+	raw, err := k.Call(ctx, "GET", "/api/v1/machines", nil)
+	if err != nil {
+		return err
+	}
+	var list api.MachineList
+	if err := json.Unmarshal(raw, &list); err != nil {
+		return err
+	}
+	w := tabwriter.NewWriter(os.Stdout, 0, 8, 2, ' ', 0)
+	for _, m := range list.Items {
+		since := "-"
+		if m.Since != nil {
+			since = m.Since.String()
+		}
+		_, _ = fmt.Fprintf(w, "%s\t%s\tenrolled %d times\t%s\t%s\n", m.Name, m.State, m.Epoch, since, strings.Join(m.Names, ",")) // Flush says it
+	}
+	a := list.Authority
+	_, _ = fmt.Fprintf(w, "authority\tgeneration %d\ttrusted from %d\tfingerprint %s\n", a.Current, a.Oldest, a.Fingerprint) // as above
+	return w.Flush()
+}

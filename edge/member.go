@@ -1,0 +1,67 @@
+package edge
+
+import (
+	"fmt"
+	"path/filepath"
+
+	"wardline/sync/record"
+	"wardline/sync/trust"
+)
+
+// openMember reads who the station is to the city.
+func (s *Station) openMember() (err error) {
+	s.trust = trust.NewHolder(s.wall)
+	s.member, err = trust.OpenMember(trust.MemberConfig{Name: trust.StationName(s.c.Ward), Dir: filepath.Join(s.c.Dir, "keys"), TokenFile: s.c.TokenFile,
+		Cores: s.c.Core, Holder: s.trust, Now: s.wall, Log: s.log})
+	return err
+}
+
+// machinesNow is what the city says of machines, as it stands in the ledger.
+type machinesNow struct {
+	newest  uint64 // city index of roots
+	roots   [][]byte
+	revoked map[trust.Name]bool
+}
+
+// add takes an entry about machines, in any order.
+func (m *machinesNow) add(index uint64, b *record.Body) error {
+	c, err := trust.DecodeChange(b.Payload.Data)
+	if err != nil {
+		return fmt.Errorf("what the city says of a machine cannot be used: %w", err)
+	}
+	switch {
+	case c.Op == trust.OpRevoke:
+		if m.revoked == nil {
+			m.revoked = map[trust.Name]bool{}
+		}
+		m.revoked[c.Name] = true
+	case (c.Op == trust.OpRotate || c.Op == trust.OpRetire) && index >= m.newest:
+		m.newest, m.roots = index, c.Roots
+	}
+	return nil
+}
+
+// heardOfMachines lets what the city says of machines take effect.
+func (s *Station) heardOfMachines(m machinesNow) {
+	s.trust.SetCheck(func(p trust.Peer) error {
+		if m.revoked[p.Name] {
+			return trust.ErrRevoked
+		}
+		return nil
+	})
+	if err := s.member.SetRoots(m.roots); err != nil {
+		s.alarm(fmt.Sprintf("the city's certificate authority changed, and this station could not keep that: %v", err))
+	}
+}
+
+// enrolment says what is wrong with the station's enrolment; empty when nothing is.
+func (s *Station) enrolment() string {
+	until, problem := s.member.Status()
+	switch {
+	case problem != nil:
+		return fmt.Sprintf("enrolment: %v", problem)
+	case until.IsZero():
+		return "enrolment: this station has no certificate yet; make a token at the core (wardline enrol " + trust.StationName(s.c.Ward).String() + ") and put it into the token_file"
+	}
+	return ""
+}
