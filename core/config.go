@@ -3,6 +3,7 @@ package core
 import (
 	"errors"
 	"fmt"
+	"time"
 
 	"wardline/configs"
 	"wardline/sync/api"
@@ -45,6 +46,8 @@ type Config struct {
 	// ContactsFile lists the telephones and radios of the departments and their
 	// patrols (api.ContactBook). Empty: the national numbers alone.
 	ContactsFile string `json:"contacts_file,omitempty" yaml:"contacts_file"`
+	// Wall is the wall clock; nil is the system's. No file can set it.
+	Wall func() time.Time `json:"-" yaml:"-"`
 }
 
 // Peer is a founding node.

@@ -66,6 +66,9 @@ func TestConfig_EveryKey_StandsInTheSample_AndThereAreFew(t *testing.T) {
 	count = func(s reflect.Type) {
 		for i := range s.NumField() {
 			key, _, _ := strings.Cut(s.Field(i).Tag.Get("yaml"), ",")
+			if key == "-" {
+				continue
+			}
 			if n++; !strings.Contains(text, key+":") {
 				t.Errorf("%s is not in the sample", key)
 			}

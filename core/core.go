@@ -60,7 +60,10 @@ func New(c Config, log *slog.Logger) (n *Node, err error) {
 	if err := c.Validate(); err != nil {
 		return nil, err
 	}
-	n = &Node{c: c, log: log.With("node", c.ID), wall: time.Now, begun: time.Now(), applies: newApplyTimes()}
+	n = &Node{c: c, log: log.With("node", c.ID), wall: c.Wall, begun: time.Now(), applies: newApplyTimes()}
+	if n.wall == nil {
+		n.wall = time.Now
+	}
 	defer func() {
 		if err != nil {
 			n.closeFiles()

@@ -3,6 +3,7 @@ package edge
 import (
 	"errors"
 	"fmt"
+	"time"
 
 	"wardline/configs"
 	"wardline/edge/bridge"
@@ -41,6 +42,8 @@ type Config struct {
 	// ReserveMB is the free space, in MiB, below which routine reports are
 	// refused; 0 takes the default.
 	ReserveMB int64 `json:"reserve_mb" yaml:"reserve_mb"`
+	// Wall is the wall clock; nil is the system's. No file can set it.
+	Wall func() time.Time `json:"-" yaml:"-"`
 }
 
 var (

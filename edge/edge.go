@@ -70,7 +70,10 @@ func New(c Config, log *slog.Logger) (s *Station, err error) {
 	if err := c.Validate(); err != nil {
 		return nil, err
 	}
-	s = &Station{c: c, wall: time.Now, origin: record.StationOrigin(c.Ward), times: newSyncTimes()}
+	s = &Station{c: c, wall: c.Wall, origin: record.StationOrigin(c.Ward), times: newSyncTimes()}
+	if s.wall == nil {
+		s.wall = time.Now
+	}
 	s.log = log.With("station", s.origin)
 	if s.people, err = c.directory(); err != nil {
 		return nil, err

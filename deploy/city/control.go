@@ -62,10 +62,13 @@ func (c *City) cut(w http.ResponseWriter, mode Cut) {
 
 // slow makes the line bad, or good again when nothing is asked for.
 func (c *City) slow(w http.ResponseWriter, r *http.Request) {
-	var s Slow
-	var errs [3]error
+	s := Slow{Way: Cut(r.FormValue("way"))}
+	var errs [4]error
 	if v := r.FormValue("latency"); v != "" {
 		s.Latency, errs[0] = time.ParseDuration(v)
+	}
+	if v := r.FormValue("jitter"); v != "" {
+		s.Jitter, errs[3] = time.ParseDuration(v)
 	}
 	if v := r.FormValue("rate"); v != "" {
 		s.Rate, errs[1] = strconv.Atoi(v)
@@ -73,14 +76,14 @@ func (c *City) slow(w http.ResponseWriter, r *http.Request) {
 	if v := r.FormValue("loss"); v != "" {
 		s.Loss, errs[2] = strconv.ParseFloat(v, 64)
 	}
-	if err := errors.Join(errs[0], errs[1], errs[2], s.Validate()); err != nil {
+	if err := errors.Join(errs[0], errs[1], errs[2], errs[3], s.Validate()); err != nil {
 		http.Error(w, err.Error(), 400)
 		return
 	}
 	for _, p := range c.proxies {
 		p.setSlow(s)
 	}
-	c.log.Info("the line was changed", "latency", s.Latency, "rate", s.Rate, "loss", s.Loss)
+	c.log.Info("the line was changed", "latency", s.Latency, "jitter", s.Jitter, "rate", s.Rate, "loss", s.Loss, "way", string(s.Way))
 }
 
 // command stops a process with a signal and leaves it stopped, or with 0

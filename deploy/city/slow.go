@@ -11,13 +11,17 @@ import (
 // Slow is how bad a line is that is not cut: TCP hides a lost packet behind a
 // wait, so that loss is stalls here.
 type Slow struct {
-	// Latency of each direction.
-	Latency time.Duration
+	// Latency of each direction. Jitter is how much longer, at most and anew for
+	// each piece, it takes: the bytes of one connection keep their order, as TCP's
+	// do, and connections overtake each other.
+	Latency, Jitter time.Duration
 	// Rate of each direction and connection in bytes a second; 0 is no limit.
 	Rate int
 	// Loss is the share of reads, 0 to 1, behind which everything waits as for
 	// packets that are sent again.
 	Loss float64
+	// Way is the one direction that is bad, CutUp or CutDown; empty: both.
+	Way Cut
 }
 
 const (
@@ -36,6 +40,10 @@ func (s Slow) Validate() error {
 	switch {
 	case s.Latency < 0 || s.Latency > maxLatency:
 		return errors.New("latency: from 0 to 10s")
+	case s.Jitter < 0 || s.Jitter > maxLatency:
+		return errors.New("jitter: from 0 to 10s")
+	case s.Way != CutNone && s.Way != CutUp && s.Way != CutDown:
+		return errors.New("way: up or down; without it both")
 	case s.Rate < 0:
 		return errors.New("rate: bytes a second, 0 is no limit")
 	case !(s.Loss >= 0 && s.Loss <= 1):
@@ -86,6 +94,9 @@ func (p *proxy) pass(to io.Writer, from io.Reader, way Cut) {
 	free := time.Now() // when the line has room for the next piece
 	for {
 		s := p.slow()
+		if s.Way != CutNone && s.Way != way {
+			s = Slow{}
+		}
 		n := len(buf)
 		if s.Rate > 0 {
 			n = slowRead
@@ -101,8 +112,12 @@ func (p *proxy) pass(to io.Writer, from io.Reader, way Cut) {
 			if s.Loss > 0 && rand.Float64() < s.Loss {
 				free = free.Add(resendMin + rand.N(resendMax-resendMin))
 			}
+			due := free.Add(s.Latency)
+			if s.Jitter > 0 {
+				due = due.Add(rand.N(s.Jitter))
+			}
 			select {
-			case line <- piece{append([]byte(nil), buf[:n]...), free.Add(s.Latency)}:
+			case line <- piece{append([]byte(nil), buf[:n]...), due}:
 			case <-over:
 				return
 			}

@@ -26,6 +26,7 @@ func Core(ctx context.Context, args []string) error {
 	if err := readConfig("core", args, &c); err != nil {
 		return err
 	}
+	c.Wall = wall(c.ID)
 	n, err := core.New(c, logger(os.Stderr))
 	if err != nil {
 		return err
@@ -39,6 +40,7 @@ func Edge(ctx context.Context, args []string) error {
 	if err := readConfig("edge", args, &c); err != nil {
 		return err
 	}
+	c.Wall = wall("ward-" + string(c.Ward))
 	s, err := edge.New(c, logger(os.Stderr))
 	if err != nil {
 		return err
@@ -97,7 +99,7 @@ func City(ctx context.Context, args []string) error {
 	stop := f.String("stop", "", "stop a process of a running city by its `name`, such as core-1 or ward-26704")
 	start := f.String("start", "", "start it again by its `name`")
 	kill := f.String("kill", "", "end a process of a running city at once, by its `name`; it stays down until --start")
-	slow := f.String("slow", "", "make the line of a running city bad, `how`: any of latency=300ms,rate=20000 (bytes a second),loss=0.05; --heal ends it")
+	slow := f.String("slow", "", "make the line of a running city bad, `how`: any of latency=300ms,jitter=200ms,rate=20000 (bytes a second),loss=0.05,way=up (or down; both without it); --heal ends it")
 	if err := parse(f, args, false); err != nil {
 		return err
 	}

@@ -80,13 +80,14 @@ type judge struct {
 	finger *finger
 	// swapped: a disk was put back; rolledBack: and the city held more.
 	swapped, rolledBack bool
+	cloned              bool // two stations of one name were at work
 	all                 []entry
 	desk                map[string]*client // by base address: an officer who sees everything there
 }
 
 func newJudge(w *town, b *book, t *Tally, f *finger, m *master) *judge {
 	st, cmd := w.file.Station[0].URL, w.file.Command.URL
-	return &judge{w: w, b: b, tally: t, finger: f, swapped: m.swapped, rolledBack: m.rolledBack,
+	return &judge{w: w, b: b, tally: t, finger: f, swapped: m.swapped, rolledBack: m.rolledBack, cloned: m.twin != nil,
 		desk: map[string]*client{st: w.officer(st, "ward_officer"), cmd: w.officer(cmd, "command_officer")}}
 }
 
@@ -246,24 +247,12 @@ func (j *judge) malformed(ctx context.Context) error {
 	return nil
 }
 
-// named: a disk that was put back is named at the station and in the city's
+// named: a disk that was put back or copied is named at the station and in the city's
 // log, and nothing is named without a cause.
 func (j *judge) named(ctx context.Context) error {
-	var page struct {
-		Items []struct {
-			Line struct {
-				Alarms []string
-				Lag    uint64
-			}
-		}
-	}
-	st := j.w.file.Station[0].URL
-	if _, err := j.desk[st].ask(ctx, "GET", "/api/v1/stations", nil, &page); err != nil {
+	said, lag, err := line(ctx, j.desk[j.w.file.Station[0].URL])
+	if err != nil {
 		return fmt.Errorf("named: %w", err)
-	}
-	said, lag := "", uint64(0)
-	for _, s := range page.Items {
-		said, lag = said+strings.Join(s.Line.Alarms, "; "), lag+s.Line.Lag
 	}
 	alarm := slices.ContainsFunc(j.all, func(e entry) bool { return e.Kind == "alarm" })
 	switch {
@@ -271,6 +260,8 @@ func (j *judge) named(ctx context.Context) error {
 		return fmt.Errorf("named: %d entries are still on their way by the station's own word", lag)
 	case j.rolledBack && !alarm:
 		return fmt.Errorf("named: a disk was put back, and the city's log has no alarm")
+	case j.cloned && !alarm:
+		return fmt.Errorf("named: two stations of one name were at work, and the city's log has no alarm")
 	case !j.swapped && (strings.Contains(said, "rolled back") || strings.Contains(said, "two disks") || strings.Contains(said, "two live")):
 		return fmt.Errorf("named: without a cause: %s", said)
 	}

@@ -57,13 +57,7 @@ func (c *client) exchange(ctx context.Context, method, path string, body []byte)
 // ask sends one request and reads the answer into into; an officer whose
 // session has ended logs in again. Any status but 200 and 201 is an error.
 func (c *client) ask(ctx context.Context, method, path string, body []byte, into any) (int, error) {
-	status, raw, err := c.exchange(ctx, method, path, body)
-	if err == nil && status == http.StatusUnauthorized && !c.device {
-		if err := c.logIn(ctx); err != nil {
-			return 0, err
-		}
-		status, raw, err = c.exchange(ctx, method, path, body)
-	}
+	status, raw, err := c.signedIn(ctx, method, path, body)
 	if err != nil {
 		return 0, err
 	}
@@ -74,6 +68,22 @@ func (c *client) ask(ctx context.Context, method, path string, body []byte, into
 		return status, nil
 	}
 	return status, json.Unmarshal(raw, into)
+}
+
+// asks reads a path as it comes.
+func (c *client) asks(ctx context.Context, path string) (int, []byte, error) {
+	return c.signedIn(ctx, "GET", path, nil)
+}
+
+func (c *client) signedIn(ctx context.Context, method, path string, body []byte) (int, []byte, error) {
+	status, raw, err := c.exchange(ctx, method, path, body)
+	if err == nil && status == http.StatusUnauthorized && !c.device {
+		if err := c.logIn(ctx); err != nil {
+			return 0, nil, err
+		}
+		return c.exchange(ctx, method, path, body)
+	}
+	return status, raw, err
 }
 
 func (c *client) logIn(ctx context.Context) error {

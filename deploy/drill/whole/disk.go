@@ -1,175 +1,180 @@
 package whole
 
 import (
-	"context"
 	"errors"
 	"fmt"
-	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
+	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
 )
 
-// disk is a file system of its own for the station, whose power can be cut:
-// what was synced stays, what only stood in the page cache is gone. That is
-// ext4's own shutdown without a flush of its log (EXT4_IOC_SHUTDOWN), with which
-// file systems are tested against power cuts; it keeps no random part of what was
-// not synced, as a real disk may.
-type disk struct{ image, dir string }
+// disk is a file system of its own for one process: an ext4 in a loop device
+// whose blocks stand in a small file system in memory. It can lose its power, be full, fail
+// a write, and stand still.
+type disk struct{ room, dir string }
 
 const (
-	// diskSize holds a station's ballast, reserve and some minutes of work.
-	diskSize = 600 << 20
+	// stationDisk and coreDisk hold ballast, reserve and some minutes of work, in bytes.
+	stationDisk = 600 << 20
+	coreDisk    = 1200 << 20
 	// shutdownRequest is EXT4_IOC_SHUTDOWN, _IOR('X', 125, __u32), and
 	// withoutLogFlush its EXT4_GOING_FLAGS_NOLOGFLUSH (Linux, fs/ext4/ext4.h).
 	shutdownRequest = 0x8004587d
 	withoutLogFlush = 2
+	// freezeRequest and thawRequest are FIFREEZE and FITHAW (linux/fs.h).
+	freezeRequest = 0xc0045877
+	thawRequest   = 0xc0045878
 )
 
-// newDisk makes and mounts a file system at dir. It needs root and loop
-// devices; errNoDisk says that there are none.
-func newDisk(image, dir string) (*disk, error) {
-	f, err := os.Create(image)
+var errNoDisk = errors.New("no file systems of their own can be made")
+
+// newDisk makes and mounts a file system at dir, with its blocks below room. It
+// needs root and loop devices; errNoDisk says that there are none.
+func newDisk(room, dir string, size int64) (d *disk, err error) {
+	if err := errors.Join(os.MkdirAll(room, 0o700), os.MkdirAll(dir, 0o700)); err != nil {
+		return nil, err
+	}
+	d = &disk{room, dir}
+	if err := run("mount", "-t", "tmpfs", "-o", d.roomFor(size), "wardline-drill", room); err != nil {
+		return nil, fmt.Errorf("%w: %w", errNoDisk, err)
+	}
+	defer func() {
+		if err != nil {
+			err = fmt.Errorf("%w: %w", errNoDisk, errors.Join(err, run("umount", room)))
+		}
+	}()
+	f, err := os.Create(d.image())
 	if err != nil {
 		return nil, err
 	}
-	if err := errors.Join(f.Truncate(diskSize), f.Close(), os.MkdirAll(dir, 0o700)); err != nil {
+	if err := errors.Join(f.Truncate(size), f.Close()); err != nil {
 		return nil, err
 	}
-	if out, err := exec.Command("mkfs.ext4", "-q", "-F", "-m", "0", image).CombinedOutput(); err != nil {
-		return nil, fmt.Errorf("%w: mkfs.ext4: %v %s", errNoDisk, err, out)
+	// What describes the files, and the journal, are written now and have their
+	// blocks: a write that fails is one of data.
+	mkfs := exec.Command("mkfs.ext4", "-q", "-F", "-m", "0", "-b", "4096", "-J", "size=4", "-E", "nodiscard,lazy_itable_init=0,lazy_journal_init=0", d.image())
+	mkfs.Env = append(os.Environ(), "UNIX_IO_NOZEROOUT=1") // libext2fs: zeros are written, not punched
+	if out, err := mkfs.CombinedOutput(); err != nil {
+		return nil, fmt.Errorf("mkfs.ext4: %w %s", err, out)
 	}
-	d := &disk{image, dir}
-	if err := d.mount(); err != nil {
-		return nil, fmt.Errorf("%w: %w", errNoDisk, err)
-	}
-	return d, nil
+	return d, d.mount()
 }
 
-var errNoDisk = errors.New("no file system of its own can be made for the station")
-
-func (d *disk) mount() error {
-	if out, err := exec.Command("mount", "-o", "loop", d.image, d.dir).CombinedOutput(); err != nil {
-		return fmt.Errorf("mount: %w %s", err, out)
+func run(name string, args ...string) error {
+	if out, err := exec.Command(name, args...).CombinedOutput(); err != nil {
+		return fmt.Errorf("%s %s: %w %s", name, strings.Join(args, " "), err, out)
 	}
 	return nil
 }
 
+func (d *disk) image() string { return filepath.Join(d.room, "disk.ext4") }
+
+func (d *disk) roomFor(size int64) string { return "size=" + strconv.FormatInt(size, 10) }
+
+// Blocks that were freed go back to the room, so that new ones need some.
+func (d *disk) mount() error { return run("mount", "-o", "loop,discard", d.image(), d.dir) }
+
 // unmount waits for whoever still has it open.
-func (d *disk) unmount() error {
+func unmount(dir string) (err error) {
 	for end := time.Now().Add(20 * time.Second); ; time.Sleep(50 * time.Millisecond) {
-		out, err := exec.Command("umount", d.dir).CombinedOutput()
-		if err == nil {
-			return nil
-		}
-		if time.Now().After(end) {
-			return fmt.Errorf("umount: %w %s", err, out)
+		if err = run("umount", dir); err == nil || time.Now().After(end) {
+			return err
 		}
 	}
 }
 
-// cut is the power cut and its end.
-func (d *disk) cut() error {
+// again unmounts and mounts: what the kernel only remembered is forgotten.
+func (d *disk) again() error {
+	if err := unmount(d.dir); err != nil {
+		return err
+	}
+	// A journal that was given up is named here and set right; 1 says so.
+	if out, err := exec.Command("e2fsck", "-p", d.image()).CombinedOutput(); err != nil {
+		if x, ok := errors.AsType[*exec.ExitError](err); !ok || x.ExitCode() > 1 {
+			return fmt.Errorf("e2fsck: %w %s", err, out)
+		}
+	}
+	return d.mount()
+}
+
+// ioctl asks something of the file system.
+func (d *disk) ioctl(request uint, value int) error {
 	f, err := os.Open(d.dir)
 	if err != nil {
 		return err
 	}
-	err = errors.Join(unix.IoctlSetPointerInt(int(f.Fd()), shutdownRequest, withoutLogFlush), f.Close())
-	if err != nil {
-		return fmt.Errorf("shut %s down: %w", d.dir, err)
+	if err := errors.Join(unix.IoctlSetPointerInt(int(f.Fd()), request, value), f.Close()); err != nil {
+		return fmt.Errorf("ioctl %#x of %s: %w", request, d.dir, err)
 	}
-	return errors.Join(d.unmount(), d.mount())
+	return nil
 }
 
-// close unmounts it.
-func (d *disk) close() error { return d.unmount() }
+// cut is the power cut: what was synced stays, what only stood in the page
+// cache is gone. That is ext4's own shutdown without a flush of its log, with which file
+// systems are tested against power cuts; it keeps no random part of what was
+// not synced, as a real disk may.
+func (d *disk) cut() error {
+	if err := d.ioctl(shutdownRequest, withoutLogFlush); err != nil {
+		return err
+	}
+	return d.again()
+}
 
-// calamity lets the run's calamity happen, or its next step; again says that
-// there is more to come.
-func (m *master) calamity(ctx context.Context, which string) (again bool, err error) {
-	name := station
-	if which == wipe {
-		name = m.w.names()[1+m.r.IntN(3)]
+// exhaust leaves no room behind the disk: the file system has space and every
+// write to a new block fails. The kernel says so once, at the next sync, and
+// then forgets it together with what was not written (fsync(2), EIO and ENOSPC).
+func (d *disk) exhaust() error {
+	var s unix.Statfs_t
+	if err := unix.Statfs(d.room, &s); err != nil {
+		return err
 	}
-	if m.busy[name] {
-		return true, nil
+	return run("mount", "-o", "remount,"+d.roomFor(int64(s.Blocks-s.Bfree)*s.Bsize), d.room)
+}
+
+// refill ends exhaust.
+func (d *disk) refill(size int64) error {
+	return run("mount", "-o", "remount,"+d.roomFor(size), d.room)
+}
+
+// filler is the file that takes a disk's space.
+const filler = "filler"
+
+// fill leaves so many bytes free.
+func (d *disk) fill(leave int64) error {
+	var s unix.Statfs_t
+	if err := unix.Statfs(d.dir, &s); err != nil {
+		return err
 	}
-	switch which {
-	case power:
-		return true, m.powerCut()
-	case restore:
-		if m.images++; m.images == 1 {
-			return true, m.takeImage()
+	f, err := os.OpenFile(filepath.Join(d.dir, filler), os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return err
+	}
+	st, err := f.Stat()
+	if err != nil {
+		return errors.Join(err, f.Close())
+	}
+	// A file system keeps some blocks to describe what was taken.
+	for take := int64(s.Bavail)*s.Bsize - leave; take > 0; take -= 64 << 10 {
+		if err = unix.Fallocate(int(f.Fd()), 0, st.Size(), take); !errors.Is(err, unix.ENOSPC) {
+			break
 		}
-		return false, m.putBack(ctx)
 	}
-	m.w.note("the disk of %s is lost", name)
-	m.w.control("kill", url.Values{"name": {name}})
-	err = os.RemoveAll(filepath.Join(m.w.dir, name))
-	m.w.control("start", url.Values{"name": {name}})
-	return false, err
+	if errors.Is(err, unix.ENOSPC) {
+		err = nil // it is as full as it can be
+	}
+	return errors.Join(err, f.Close())
 }
 
-// powerCut ends the station's process and everything that was not synced at
-// one moment.
-func (m *master) powerCut() error {
-	m.w.wound()
-	defer m.w.heal()
-	m.w.note("the station's power is cut")
-	m.w.control("kill", url.Values{"name": {station}})
-	if err := m.disk.cut(); err != nil {
-		return err
-	}
-	m.tally.PowerCuts++
-	m.w.control("start", url.Values{"name": {station}})
-	m.w.woundUntilReady(context.Background())
-	return nil
-}
+func (d *disk) empty() error { return os.RemoveAll(filepath.Join(d.dir, filler)) }
 
-func (m *master) image() string { return filepath.Join(m.w.o.Dir, "image") }
+// freeze lets every write and sync wait until thaw.
+func (d *disk) freeze() error { return d.ioctl(freezeRequest, 0) }
+func (d *disk) thaw() error   { return d.ioctl(thawRequest, 0) }
 
-// takeImage copies the station's disk while its process is down.
-func (m *master) takeImage() error {
-	m.w.wound()
-	defer m.w.heal()
-	m.w.note("an image of the station's disk is taken")
-	m.w.control("kill", url.Values{"name": {station}})
-	m.imageAt = time.Now()
-	err := os.CopyFS(m.image(), os.DirFS(filepath.Join(m.w.dir, station)))
-	m.w.control("start", url.Values{"name": {station}})
-	m.w.woundUntilReady(context.Background())
-	return err
-}
-
-// putBack puts the image in the disk's place.
-func (m *master) putBack(ctx context.Context) error {
-	if m.r.IntN(3) > 0 { // else the city may never hear of what was written since
-		m.whole()
-		pause(ctx, time.Second)
-	}
-	m.w.wound()
-	defer m.w.heal()
-	m.w.control("kill", url.Values{"name": {station}})
-	m.w.note("the image is put in the place of the station's disk")
-	dir := filepath.Join(m.w.dir, station)
-	if err := errors.Join(os.RemoveAll(dir), os.CopyFS(dir, os.DirFS(m.image()))); err != nil {
-		return err
-	}
-	// What is not in the city now was on that disk alone. What a node has taken
-	// and not committed yet may still come.
-	held, err := m.w.heldNow(ctx)
-	if err != nil {
-		return fmt.Errorf("while the disk was swapped: %w", err)
-	}
-	var behind bool
-	if m.tally.Gone, behind = m.b.forget(m.imageAt, held); behind {
-		m.rolledBack = true
-	}
-	m.swapped = true
-	m.w.control("start", url.Values{"name": {station}})
-	m.w.woundUntilReady(context.Background())
-	return nil
-}
+// close unmounts both.
+func (d *disk) close() error { return errors.Join(unmount(d.dir), unmount(d.room)) }

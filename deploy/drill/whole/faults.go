@@ -2,6 +2,7 @@ package whole
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"net/url"
@@ -11,25 +12,17 @@ import (
 	"time"
 )
 
-// The calamities: what a run has at most one kind of, beside everyday faults.
-const (
-	calm    = "none"
-	restore = "restore" // an older image of the station's disk is put in its place
-	wipe    = "wipe"    // a core node's disk is lost
-	power   = "power"   // the station's power is cut, again and again
-)
-
-// calamities are in turn those of the seeds.
-var calamities = []string{calm, restore, power, wipe, power}
-
 // master lets the faults happen. Everyday faults that overlap are on purpose.
 type master struct {
 	w      *town
 	b      *book
 	r      *rand.Rand
-	disk   *disk // nil without a power switch
+	disks  map[string]*disk // by process; nil without disks of their own
 	tally  *Tally
 	images int
+	twin   *twin      // nil without a clone
+	flips  []flipped  // whose process said nothing of it
+	bad    url.Values // how bad the line is when it has no fault
 	// imageAt is when the image was taken, swapped that it was put back, and
 	// rolledBack that the city held more then.
 	imageAt             time.Time
@@ -39,11 +32,19 @@ type master struct {
 	busy map[string]bool // processes that have a fault; used by run alone
 	free chan string     // names whose fault is over
 	cut  bool            // the line has a fault; used by run alone
+
+	mu    sync.Mutex // guards below, and what faults that last write to tally
+	broke error      // what the drill itself could not do
 }
 
 // run injects faults until ctx ends, then waits for those under way.
 func (m *master) run(ctx context.Context, calamity string) error {
 	m.busy, m.free = map[string]bool{}, make(chan string, 64)
+	if calamity == cell { // 200 kbit/s, 300 to 500 ms one way, one read in fifty waits for a lost packet
+		m.bad = url.Values{"rate": {"25000"}, "latency": {"300ms"}, "jitter": {"200ms"}, "loss": {"0.02"}}
+		m.whole()
+		calamity = calm
+	}
 	end := m.w.o.Faults
 	due, began := end/4+time.Duration(m.r.Int64N(int64(end/4))), time.Now()
 	done := false
@@ -72,7 +73,9 @@ func (m *master) run(ctx context.Context, calamity string) error {
 		m.pick(ctx)
 	}
 	m.wg.Wait()
-	return nil
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.broke
 }
 
 // pick lets one everyday fault begin.
@@ -102,7 +105,7 @@ func (m *master) pick(ctx context.Context) {
 	case k < 88:
 		m.flap(ctx, 3+m.r.IntN(8))
 	default:
-		bad := url.Values{"latency": {fmt.Sprintf("%dms", m.r.IntN(600))}, "loss": {fmt.Sprint(float64(m.r.IntN(20)) / 100)}}
+		bad := url.Values{"latency": {fmt.Sprintf("%dms", m.r.IntN(600))}, "jitter": {fmt.Sprintf("%dms", m.r.IntN(400))}, "way": {[]string{"", "up", "down"}[m.r.IntN(3)]}, "loss": {fmt.Sprint(float64(m.r.IntN(20)) / 100)}}
 		if m.r.IntN(2) == 0 {
 			bad.Set("rate", fmt.Sprint(4000+m.r.IntN(60000)))
 		}
@@ -201,7 +204,7 @@ func (m *master) line(ctx context.Context, what, command string, args url.Values
 
 func (m *master) whole() {
 	m.w.control("cut", url.Values{"mode": {""}})
-	m.w.control("slow", nil)
+	m.w.control("slow", m.bad)
 }
 
 func (m *master) flap(ctx context.Context, n int) {
@@ -219,15 +222,31 @@ func (m *master) flap(ctx context.Context, n int) {
 }
 
 // heal ends every fault, and waits until every part answers.
-func (m *master) heal(ctx context.Context) {
+func (m *master) heal(ctx context.Context) (err error) {
+	m.bad = nil
 	m.whole()
 	for _, n := range m.w.names() {
+		err = errors.Join(err, m.w.setClock(n, 0))
 		_ = m.w.signal(n, syscall.SIGCONT) // it may be down
-		m.w.control("start", url.Values{"name": {n}})
+		m.w.command("start", n)
+	}
+	for _, f := range m.flips {
+		if !m.serves(ctx, f.name) {
+			err = errors.Join(err, m.mend(ctx))
+			break
+		}
 	}
 	for _, base := range slices.Concat(m.w.cores(), []string{m.w.file.Station[0].URL, m.w.file.Command.URL}) {
-		m.w.ready(ctx, base)
+		c, cancel := context.WithTimeout(ctx, startLimit)
+		if !m.w.ready(c, base) {
+			err = errors.Join(err, fmt.Errorf("%s does not serve %v after the last fault", base, startLimit))
+		}
+		cancel()
 	}
+	if m.twin != nil {
+		err = errors.Join(err, m.twin.end(ctx))
+	}
+	return err
 }
 
 func (w *town) cores() (out []string) {

@@ -39,6 +39,10 @@ type Tally struct {
 	// source keeps them until they are in the city.
 	Acknowledged, Kept, Presses, Actions int
 	Kills, Stops, Cuts, PowerCuts        int
+	// Full are disks that ran full, Jumps those of a clock, Flips bits of files,
+	// Stalls those of the leader's disk; Unwritten counts processes that ended
+	// because a write to their disk failed.
+	Full, Jumps, Flips, Stalls, Unwritten int
 	// Gone went with a disk that was put back, from sources without memory.
 	Gone      int
 	Entries   int

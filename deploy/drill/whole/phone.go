@@ -42,12 +42,14 @@ type phone struct {
 }
 
 // draw makes the next report.
-func (p *phone) draw() *item {
+func (p *phone) draw() *item { return p.drawOf(categories[p.r.IntN(len(categories))]) }
+
+func (p *phone) drawOf(category string) *item {
 	var id record.ID
 	for i := range id {
 		id[i] = byte(p.r.Uint32())
 	}
-	it := &item{id: id.String(), category: categories[p.r.IntN(len(categories))]}
+	it := &item{id: id.String(), category: category}
 	text := ""
 	if p.r.IntN(2) == 0 {
 		text = `,"text":"cháy nhà"`

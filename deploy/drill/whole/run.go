@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 )
@@ -25,7 +26,7 @@ func Run(ctx context.Context, o Options) (t Tally, err error) {
 		t.Calamity = o.Only
 	}
 	if !slices.Contains(calamities, t.Calamity) {
-		return t, fmt.Errorf("calamity %q: one of none, restore, power, wipe", t.Calamity)
+		return t, fmt.Errorf("calamity %q: one of %s", t.Calamity, strings.Join(calamities, ", "))
 	}
 	w := &town{o: o, dir: filepath.Join(o.Dir, "city"), began: time.Now()}
 	b, err := openBook(filepath.Join(o.Dir, "acknowledged.jsonl"))
@@ -34,18 +35,14 @@ func Run(ctx context.Context, o Options) (t Tally, err error) {
 	}
 	defer func() { err = errors.Join(err, b.close()) }()
 	m := &master{w: w, b: b, r: seeded(o.Seed, "faults"), tally: &t}
-	if t.Calamity == power {
-		m.disk, err = newDisk(filepath.Join(o.Dir, "disk.ext4"), filepath.Join(w.dir, station))
-		switch {
-		case errors.Is(err, errNoDisk):
-			w.note("without power cuts: %v", err)
-			t.Calamity = calm
-		case err != nil:
-			return t, err
-		default:
-			defer func() { err = errors.Join(err, m.disk.close()) }()
-		}
+	can, err := m.mountDisks(t.Calamity)
+	if err != nil {
+		return t, err
 	}
+	if !can {
+		t.Calamity = calm
+	}
+	defer func() { err = errors.Join(err, m.closeDisks()) }()
 	defer w.end()
 	if err := w.start(ctx); err != nil {
 		return t, err
@@ -61,7 +58,7 @@ func Run(ctx context.Context, o Options) (t Tally, err error) {
 	stop()
 	healed := time.Now()
 	w.note("everything heals")
-	m.heal(ctx)
+	err = errors.Join(err, m.heal(ctx))
 	pause(ctx, time.Second)
 	close(making)
 	late := time.AfterFunc(drain, over)
@@ -70,7 +67,7 @@ func Run(ctx context.Context, o Options) (t Tally, err error) {
 	if err != nil {
 		return t, fmt.Errorf("the drill itself: %w", err)
 	}
-	err = verdict(ctx, newJudge(w, b, &t, f, m), healed)
+	err = verdict(ctx, newJudge(w, b, &t, f, m), m, healed)
 	if err != nil {
 		w.note("FAILED: %v", err)
 	}
@@ -115,8 +112,12 @@ func people(ctx context.Context, w *town, b *book, seed uint64, making <-chan st
 	return f
 }
 
+// mendAfter is how long after the last fault an operator looks at what a damaged
+// disk still keeps from agreeing.
+const mendAfter = 15 * time.Second
+
 // verdict waits until everything has come to its end, and says what has not.
-func verdict(ctx context.Context, j *judge, healed time.Time) (err error) {
+func verdict(ctx context.Context, j *judge, m *master, healed time.Time) (err error) {
 	for _, a := range j.b.all() {
 		switch a.What {
 		case "press":
@@ -149,6 +150,11 @@ func verdict(ctx context.Context, j *judge, healed time.Time) (err error) {
 		}
 		if err == nil {
 			break
+		}
+		if len(m.flips) > 0 && time.Since(healed) > mendAfter {
+			if bad := m.mend(ctx); bad != nil {
+				return fmt.Errorf("the drill itself: %w", bad)
+			}
 		}
 		if time.Since(healed) > j.w.o.Within || !pause(ctx, 300*time.Millisecond) {
 			return fmt.Errorf("not within %v of the last fault: %w", j.w.o.Within, err)

@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -62,6 +63,9 @@ func (w *town) start(ctx context.Context) error {
 		return err
 	}
 	defer func() { _ = out.Close() }() // the city has its own
+	if err := os.MkdirAll(w.clocks(), 0o700); err != nil {
+		return err
+	}
 	// What an earlier run wrote holds no longer.
 	if err := os.Remove(filepath.Join(w.dir, "city.json")); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return err
@@ -69,6 +73,7 @@ func (w *town) start(ctx context.Context) error {
 	cmd := exec.Command(w.o.Binary, "city", "--data", w.dir, "--command", "127.0.0.1:0", "--station", "127.0.0.1:0", "--mqtt", "127.0.0.1:0",
 		"--devices", strconv.Itoa(devices))
 	cmd.Stdout, cmd.Stderr = out, out
+	cmd.Env = append(os.Environ(), clocksVariable+"="+w.clocks())
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	gone := make(chan error, 1)
 	if err := cmd.Start(); err != nil {
@@ -155,6 +160,36 @@ func (w *town) control(command string, args url.Values) {
 	}
 }
 
+// command has a process killed or started by its parent.
+func (w *town) command(what, name string) { w.control(what, url.Values{"name": {name}}) }
+
+// urlOf is where a process answers.
+func (w *town) urlOf(name string) string {
+	for _, c := range w.file.Core {
+		if c.ID == name {
+			return c.URL
+		}
+	}
+	return w.file.Station[0].URL
+}
+
+var leads = regexp.MustCompile(`(?m)^wardline_core_leader 1$`)
+
+// leader is the core node that says it leads, but for some; empty when none does.
+func (w *town) leader(ctx context.Context, but ...string) string {
+	for _, c := range w.file.Core {
+		if slices.Contains(but, c.ID) {
+			continue
+		}
+		x := w.officer(c.URL, "administrator")
+		x.http.Timeout = 2 * time.Second
+		if status, raw, err := x.asks(ctx, "/metrics"); err == nil && status == 200 && leads.Match(raw) {
+			return c.ID
+		}
+	}
+	return ""
+}
+
 // note adds a line to the story.
 func (w *town) note(format string, a ...any) {
 	w.mu.Lock()
@@ -195,15 +230,16 @@ func (w *town) woundUntilReady(ctx context.Context) {
 	}()
 }
 
-// ready waits until an address says that it is.
-func (w *town) ready(ctx context.Context, base string) {
+// ready waits until an address says that it is; false when ctx has ended before.
+func (w *town) ready(ctx context.Context, base string) bool {
 	c := newClient(base, "", "", true)
 	c.http.Timeout = time.Second
 	for pause(ctx, 100*time.Millisecond) {
 		if s, _, err := c.exchange(ctx, "GET", "/readyz", nil); err == nil && s == 200 {
-			return
+			return true
 		}
 	}
+	return false
 }
 
 // officer is a client in the name of the first officer of a role.

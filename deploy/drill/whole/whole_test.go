@@ -15,7 +15,7 @@ var (
 	runs   = flag.Int("runs", 0, "how many seeds (default 2; 500 with WARDLINE_LONG)")
 	first  = flag.Uint64("first", 1, "the first seed of -runs")
 	tags   = flag.String("planted", "", "build tag of a planted bug in the program under test")
-	only   = flag.String("only", "", "the calamity to try instead of the seed's: none, restore, power, wipe")
+	only   = flag.String("only", "", "the calamity to try instead of the seed's: see calamities")
 	faults = flag.Duration("faults", 0, "how long faults go on (default 8s; 25s with WARDLINE_LONG)")
 	within = flag.Duration("within", 0, "how long everything may take to come to its end (default 90s)")
 	keep   = flag.String("dir", "", "where failed runs are kept (default: the system's temporary directory)")
@@ -30,7 +30,7 @@ func long() bool { return os.Getenv("WARDLINE_LONG") != "" }
 func mustBuild(t *testing.T) string {
 	t.Helper()
 	bin := filepath.Join(t.TempDir(), "wardline")
-	if out, err := exec.Command("go", "build", "-tags", *tags, "-o", bin, "wardline").CombinedOutput(); err != nil {
+	if out, err := exec.Command("go", "build", "-tags", "drill,"+*tags, "-o", bin, "wardline").CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
 	return bin
