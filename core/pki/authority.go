@@ -185,13 +185,17 @@ type Request struct {
 // Issue makes a machine's certificate under a generation, with the chain that
 // leads to it and to the generations before.
 func (a *Authority) Issue(n uint32, r Request) (chain [][]byte, err error) {
+	now := a.now()
+	return a.issue(n, r, now.Add(-early), now.Add(a.life))
+}
+
+func (a *Authority) issue(n uint32, r Request, from, until time.Time) (chain [][]byte, err error) {
 	g, err := a.generation(n)
 	if err != nil {
 		return nil, err
 	}
-	now := a.now()
 	t := &x509.Certificate{SerialNumber: trust.NewSerial(r.Epoch), Subject: pkix.Name{CommonName: r.Name.String()},
-		NotBefore: now.Add(-early), NotAfter: now.Add(a.life), KeyUsage: x509.KeyUsageDigitalSignature, BasicConstraintsValid: true,
+		NotBefore: from, NotAfter: until, KeyUsage: x509.KeyUsageDigitalSignature, BasicConstraintsValid: true,
 		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth}, URIs: []*url.URL{r.Name.URI()}}
 	for _, name := range r.Names {
 		if ip := net.ParseIP(name); ip != nil {

@@ -2,6 +2,9 @@ package pki
 
 import (
 	"bytes"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
@@ -98,11 +101,50 @@ func TestAuthority_Rotation_OverlapsAndLeadsBack(t *testing.T) {
 	h := trust.NewHolder(func() time.Time { return time.Now().Add(2 * time.Hour) })
 	roots, _ := ended.Roots(1, 1)
 	h.SetRoots(roots)
-	c, err := ended.Own(1, trust.NodeName("core-1"), nil)
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := proves(h, c); !errors.Is(err, trust.ErrExpired) {
+	chain, err := ended.Issue(1, Request{Name: trust.NodeName("core-1"), Key: key.Public()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := proves(h, &tls.Certificate{Certificate: chain}); !errors.Is(err, trust.ErrExpired) {
 		t.Errorf("an ended certificate: %v", err)
+	}
+}
+
+// TestAuthority_NodeWithAWrongClock_IsBelievedAllTheSame: found by a drill whose
+// core node was started with its clock hours ahead, and stayed out for as long.
+func TestAuthority_NodeWithAWrongClock_IsBelievedAllTheSame(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "city.key")
+	right := mustOpen(t, path, 0)
+	clocks := map[string]time.Time{"right": time.Now(), "ahead": time.Now().Add(9 * time.Hour), "behind": time.Now().Add(-9 * time.Hour),
+		"without a battery": time.Unix(60, 0), "a year ahead": time.Now().AddDate(1, 0, 0)}
+	for one, now := range clocks {
+		wrong, err := Open(path, 0, func() time.Time { return now })
+		if err != nil {
+			t.Fatal(err)
+		}
+		shown, err := wrong.Own(1, trust.NodeName("core-1"), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for other, now := range clocks {
+			h := trust.NewHolder(func() time.Time { return now })
+			roots, err := right.Roots(1, 1)
+			if err != nil {
+				t.Fatal(err)
+			}
+			h.SetRoots(roots)
+			mine, err := right.Own(1, trust.NodeName("core-2"), nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			h.SetCertificate(mine)
+			if err := proves(h, shown); err != nil {
+				t.Errorf("a node whose clock is %s looks at one whose clock is %s: %v", other, one, err)
+			}
+		}
 	}
 }

@@ -12,13 +12,16 @@ import (
 )
 
 // Own is a core node's certificate with a key that is made now and never
-// written anywhere: a node that has the authority's secret makes itself another at each start.
+// written anywhere: a node that has the authority's secret makes itself another at
+// each start. It frames the authority's whole time: an end would hold off nobody who has that
+// secret, and a node that starts with a clock hours ahead, or in 1970, must find the
+// others all the same; that clocks differ is said by the city's ticks.
 func (a *Authority) Own(n uint32, name trust.Name, names []string) (*tls.Certificate, error) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		return nil, fmt.Errorf("pki: key of %s: %w", name, err)
 	}
-	chain, err := a.Issue(n, Request{Name: name, Key: key.Public(), Names: names})
+	chain, err := a.issue(n, Request{Name: name, Key: key.Public(), Names: names}, authorityFrom, authorityUntil)
 	if err != nil {
 		return nil, err
 	}
