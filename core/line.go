@@ -115,7 +115,7 @@ func (c city) Up(o record.Origin, boot uint64, _ []record.Head) error {
 
 func (c city) Heard(o record.Origin, boot uint64) {
 	if c.l.lives.heard(o, boot) {
-		c.l.raise(alarm{"clone", o, "two live lines of one station: two machines run with copies of one disk"})
+		c.l.raise(alarm{record.AlarmClone, o, "two live lines of one station: two machines run with copies of one disk"})
 	}
 }
 

@@ -12,6 +12,7 @@ import (
 	"net"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"google.golang.org/grpc"
@@ -57,6 +58,8 @@ type Station struct {
 	presence *presence
 	bridges  []*bridge.Bridge
 	times    *syncTimes
+
+	cloned atomic.Bool // the city said that another disk of this name is at work
 
 	mu     sync.Mutex // guards alarms
 	alarms []string
@@ -117,7 +120,7 @@ func New(c Config, log *slog.Logger) (s *Station, err error) {
 	_, _ = rand.Read(boot[:]) // crypto/rand.Read never fails
 	b := binary.BigEndian.Uint64(boot[:])
 	line := &Line{Origin: s.origin, Ledger: s.ledger, Keys: s.keys, Alarm: s.alarm, Lacks: func() { s.down.Again() },
-		Claimed: s.claimed, Told: s.readDirectory, Log: s.log}
+		Cloned: func() { s.cloned.Store(true) }, Claimed: s.claimed, Told: s.readDirectory, Log: s.log}
 	connect := wire.Connect(s.connect)
 	s.up = uplink.New(uplink.Config{Open: connect.Up, Boot: b, Wall: s.wall, Log: s.log}, line.Up())
 	s.down = downlink.New(downlink.Config{Open: connect.Down, Boot: b, Wall: s.wall, Log: s.log}, line.Down())
@@ -210,6 +213,7 @@ func (s *Station) Run(ctx context.Context) error {
 	start(&fg, "uplink", func() error { s.member.Wait(front); return s.up.Run(front) })
 	start(&fg, "downlink", func() error { s.member.Wait(front); return s.down.Run(front) })
 	start(&fg, "lists", func() error { return s.view.Run(front) })
+	start(&fg, "other disk", func() error { every(front, otherDiskEvery, s.askForOther); return nil })
 	start(&fg, "routing", func() error { return s.routeAlone(front) })
 	for _, p := range s.panels {
 		start(&fg, "alarm line "+p.c.Device, func() error { return p.run(front) })
@@ -235,6 +239,19 @@ func (s *Station) Run(ctx context.Context) error {
 		all = append(all, err)
 	}
 	return errors.Join(all...)
+}
+
+// otherDiskEvery is how often a station that was cloned asks for what the other
+// disk wrote meanwhile.
+const otherDiskEvery = 5 * time.Second
+
+// askForOther opens the downlink anew when this station was cloned: the city sends a
+// station its own entries only where one begins, and the other disk goes on. Until
+// somebody has ended one of the two, what was reported there must be seen here.
+func (s *Station) askForOther() {
+	if s.cloned.Load() {
+		s.down.Again()
+	}
 }
 
 func wardName(w record.WardCode) string {

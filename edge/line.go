@@ -27,6 +27,8 @@ type Line struct {
 	Claimed func(*record.Body)
 	// Lacks is called when the disk lacks entries of its own that the city holds.
 	Lacks func()
+	// Cloned is called when the city says that another disk of this name is at work.
+	Cloned func()
 	// Told is called after the downlink brought rules or wards.
 	Told func() error
 	Log  *slog.Logger
@@ -116,7 +118,8 @@ func (x sink) Cursor() (downlink.Cursor, error) {
 
 func (x sink) Apply(p downlink.Part, w *record.Wrapper) error {
 	var f ledger.Foreign
-	told := false // of rules or wards
+	told := false   // of rules or wards
+	cloned := false // by its own word
 	var claims []record.Body
 	var alarms []string
 	for _, e := range p.Entries {
@@ -132,6 +135,7 @@ func (x sink) Apply(p downlink.Part, w *record.Wrapper) error {
 			}
 			if body.Kind == record.KindAlarm && body.Origin == record.CoreOrigin && body.Payload.Patrol == string(x.l.Origin) {
 				alarms = append(alarms, "the city says: "+string(body.Payload.Data))
+				cloned = cloned || body.Payload.Reason == record.AlarmClone
 			}
 		}
 	}
@@ -154,6 +158,9 @@ func (x sink) Apply(p downlink.Part, w *record.Wrapper) error {
 	}
 	for _, a := range alarms {
 		x.l.Alarm(a)
+	}
+	if cloned {
+		x.l.Cloned()
 	}
 	for i := range claims {
 		x.l.Claimed(&claims[i])

@@ -39,7 +39,7 @@ func TestLine_PartThatCannotBeKept_LeavesTheCursor(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	line := &Line{Origin: origin, Ledger: l, Keys: keys, Alarm: func(string) {}, Claimed: func(*record.Body) {}, Lacks: func() {}, Told: func() error { return nil }, Log: slog.Default()}
+	line := &Line{Origin: origin, Ledger: l, Keys: keys, Alarm: func(string) {}, Claimed: func(*record.Body) {}, Lacks: func() {}, Cloned: func() {}, Told: func() error { return nil }, Log: slog.Default()}
 	entry := func(name string, link record.Link) record.Entry {
 		id := record.DerivedID(name)
 		b := record.Body{ID: id, Incident: id, Kind: record.KindSignal, Origin: link.Origin, HLC: l.Clock().Now()}

@@ -272,5 +272,5 @@ func (b *batch) goesOn(id record.ChainID, seq record.Seq) error {
 	if err != nil || !ok || seq <= at {
 		return err
 	}
-	return b.alarm("clone", id, fmt.Sprintf("two disks of %s are at work: life %s goes on after life %s took its place", id.Origin, id.Incarnation, by))
+	return b.alarm(record.AlarmClone, id, fmt.Sprintf("two disks of %s are at work: life %s goes on after life %s took its place", id.Origin, id.Incarnation, by))
 }

@@ -207,6 +207,12 @@ func TestCity_ClonedStation_IsNamed_AndBothMachinesReportsAreThereOnce(t *testin
 	w.wait("both machines say so", func() bool {
 		return hasAlarm(w.line(st).Alarms, "two disks") && hasAlarm(w.line(other).Alarms, "two disks")
 	})
+	ward, lives := w.login(st, "ward_officer"), w.send(other, 1)[0]
+	all = append(all, lives)
+	w.wait("the ward's desk shows what the other machine took", func() bool {
+		var in incidentJSON
+		return w.do(ward, "GET", st+"/api/v1/incidents/"+lives, nil, &in) == 200 && len(in.Reports) == 1
+	})
 	for _, base := range []string{st, other} {
 		w.wait("nothing is left on its way at "+base, func() bool { return w.line(base).Lag == 0 })
 	}

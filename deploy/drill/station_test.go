@@ -94,7 +94,7 @@ func (st *station) start() {
 	st.dead = false
 	st.mu.Unlock()
 	var take *downlink.Receiver
-	line := &edge.Line{Origin: origin, Ledger: st.ledger, Keys: st.keys, Alarm: st.alarm, Lacks: func() { take.Again() },
+	line := &edge.Line{Origin: origin, Ledger: st.ledger, Keys: st.keys, Alarm: st.alarm, Lacks: func() { take.Again() }, Cloned: func() { take.Again() },
 		Claimed: func(*record.Body) {}, Told: func() error { return nil }, Log: s.quiet}
 	down := sink{Sink: line.Down(), st: st}
 	cur, err := down.Sink.Cursor()

@@ -118,3 +118,7 @@ var DirectoryID = DerivedID("directory")
 
 // MarshalText is the kind's name.
 func (k Kind) MarshalText() ([]byte, error) { return []byte(k.String()), nil }
+
+// AlarmClone is the reason of an alarm (Payload.Reason) that says that two disks
+// of one station are at work.
+const AlarmClone = "clone"
