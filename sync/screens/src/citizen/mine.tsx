@@ -4,8 +4,8 @@ import { useEffect, useState } from "preact/hooks";
 import { get, Problem, type Status } from "../lib/api";
 import { codeOf, idOf } from "./code";
 import { Photo } from "./form";
-import { kept, now, offlineSince, push } from "./model";
-import { Calls, Card, dayOf, hourOf, numberFor, Picture } from "./parts";
+import { kept, now, push } from "./model";
+import { Calls, Card, dayOf, hourOf, Picture } from "./parts";
 import { QR } from "./qr";
 import { latest, steps } from "./states";
 import { photosOf, type Kept, type Photo as Stored } from "./store";
@@ -34,7 +34,7 @@ function One(p: { of: Kept }): JSX.Element {
   const [photos, setPhotos] = useState<Stored[]>([]);
   useEffect(() => void photosOf(k.id).then(setPhotos), [k.id]);
   const waits = !k.sent && !k.refused;
-  const cut = offlineSince.value > 0 && performance.now() - offlineSince.value > 10_000;
+
   void now.value;
   return (
     <>
@@ -46,7 +46,6 @@ function One(p: { of: Kept }): JSX.Element {
         {waits && <p role="status">{t(k.tries === 0 ? "sending" : "waiting")}</p>}
         {k.refused && <p class="error" role="alert">{t("refused", { detail: [k.refused.field, k.refused.detail].filter(Boolean).join(": ") })} {t("refused_fix")}</p>}
         {k.asked && <p><small>{t("asked", { time: hourOf(k.asked) })}</small></p>}
-        {waits && cut && <Calls big only={numberFor(k.category)} />}
         {waits && <button type="button" class="btn" onClick={() => void push(true)}>{t("sos_now")}</button>}
       </Card>
       <Card title={t("code")}>
