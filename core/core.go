@@ -94,6 +94,11 @@ func New(c Config, log *slog.Logger) (n *Node, err error) {
 	if n.keys, err = sealing.OpenKeyring(c.CityKey); err != nil {
 		return n, err
 	}
+	installs, err := sealing.Derive(c.CityKey, "installs")
+	if err != nil {
+		return n, err
+	}
+	n.people.UseInstalls(identity.NewInstalls(installs, n.wall, nil))
 	if n.session, err = sealing.Derive(c.CityKey, "sessions"); err != nil {
 		return n, err
 	}

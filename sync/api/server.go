@@ -96,6 +96,7 @@ func (s *Server) routes() {
 	on("POST /api/v1/reports", s.postReport)
 	on("GET /api/v1/reports/{id}", s.getReport)
 	on("GET /api/v1/progress/{id}", s.getProgress)
+	on("POST /api/v1/devices", s.postDevice)
 	on("GET /api/v1/incidents", s.officer(s.listIncidents))
 	on("GET /api/v1/incidents/{id}", s.officer(s.getIncident))
 	on("POST /api/v1/incidents/{id}/actions", s.officer(s.postAction))
