@@ -8,14 +8,14 @@ import (
 )
 
 // rowVersion is the form of the rows of a store; a store of another form is built again.
-const rowVersion = 2
+const rowVersion = 3
 
 var errRow = errors.New("view: damaged row")
 
 // encode writes the row without its id, which stands in the key.
 func (r *Row) encode() []byte {
-	b := []byte{rowVersion, 0, byte(r.Priority)}
-	for i, f := range []bool{r.Open, r.Stub, r.Silent, r.Cancelled, r.Suggested, r.Place != (record.Place{})} {
+	b := append(make([]byte, 0, 256), rowVersion, 0, byte(r.Priority))
+	for i, f := range []bool{r.Open, r.Stub, r.Silent, r.Cancelled, r.Suggested, r.Place != (record.Place{}), r.fresh} {
 		if f {
 			b[1] |= 1 << i
 		}
@@ -100,7 +100,7 @@ func (r *Row) decode(b []byte) error {
 		return errRow
 	}
 	f := b[1]
-	r.Open, r.Stub, r.Silent, r.Cancelled, r.Suggested = f&1 != 0, f&2 != 0, f&4 != 0, f&8 != 0, f&16 != 0
+	r.Open, r.Stub, r.Silent, r.Cancelled, r.Suggested, r.fresh = f&1 != 0, f&2 != 0, f&4 != 0, f&8 != 0, f&16 != 0, f&64 != 0
 	r.Priority = record.Priority(b[2])
 	x := &reader{b: b[3:]}
 	r.Position = x.num()

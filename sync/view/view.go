@@ -65,6 +65,8 @@ type Row struct {
 	Deadlines   []record.Deadline
 	ParkedUntil int64       // milliseconds since the Unix epoch, UTC; 0: not parked
 	Merged      []record.ID // with which it was merged directly
+
+	fresh bool // one report, and at most suggestions and missed deadlines
 }
 
 // Told is one unit that was told of an incident, how far it is, and who of it has it.
@@ -85,7 +87,9 @@ func (r *Row) told(u record.UnitID) (int, bool) {
 const (
 	// batch bounds what one transaction of the view takes in, so that it stays
 	// far below Badger's transaction limit and a reader is never long behind.
-	batch = 512
+	batch = 2048
+	// batchIncidents bounds the incidents of one transaction: a merge names up to 512.
+	batchIncidents = 2048
 	// pace is the least time between two transactions while entries stream in:
 	// each costs a sync of the disk that reports need more.
 	pace = 20 * time.Millisecond
@@ -101,14 +105,16 @@ type View struct {
 	moved atomic.Pointer[chan struct{}]
 }
 
-// Keys: 'v' and one letter; nothing else in the store begins with 'v'.
+// Keys: 'v' and one letter; nothing else in the store begins with 'v'. An incident
+// has three: its row by id, its place in one of the lists by time, newest first, and by
+// who reported it.
 var (
 	keyMark  = []byte("vm")
 	keyForm  = []byte("vf")
 	keySrc   = []byte("vd")
 	rowKey   = []byte("vs")
-	allKey   = []byte("vt")
 	openKey  = []byte("vo")
+	closeKey = []byte("vc")
 	errStale = errors.New("view: store and log do not belong together")
 )
 
@@ -203,7 +209,7 @@ func (v *View) step() (int, error) {
 	if err != nil || len(rows) == 0 {
 		return 0, err
 	}
-	here := make(map[record.ID][]int) // which of rows are about an incident
+	here := make(map[record.ID][]int, len(rows)) // which of rows are about an incident
 	var ids []record.ID
 	touch := func(id record.ID, i int) {
 		if id.Zero() {
@@ -215,6 +221,10 @@ func (v *View) step() (int, error) {
 		here[id] = append(here[id], i)
 	}
 	for i := range rows {
+		if len(ids) >= batchIncidents {
+			rows = rows[:i]
+			break
+		}
 		touch(rows[i].Body.Incident, i)
 		for _, o := range rows[i].Body.Payload.Incidents {
 			touch(o, i)
@@ -224,34 +234,7 @@ func (v *View) step() (int, error) {
 	wb := v.db.NewTransaction(true)
 	defer wb.Discard()
 	for _, id := range ids {
-		old, err := getRow(wb, id)
-		if err != nil {
-			return 0, err
-		}
-		last := rows[here[id][len(here[id])-1]].Position
-		var bodies []record.Body
-		switch {
-		case old != nil && quiet(rows, here[id]):
-			next := *old
-			next.Position = last
-			next.quietly(rows, here[id])
-			if err := v.put(wb, old, next); err != nil {
-				return 0, err
-			}
-			continue
-		case old != nil:
-			bodies, err = v.log.Bodies(id)
-		default:
-			// An incident without a row began here: all of it is at hand, and a
-			// flood of new ones costs no reading.
-			for _, i := range here[id] {
-				bodies = append(bodies, rows[i].Body)
-			}
-		}
-		if err != nil {
-			return 0, err
-		}
-		if err := v.put(wb, old, RowOf(record.Fold(id, bodies), last)); err != nil {
+		if err := v.take(wb, id, rows, here[id]); err != nil {
 			return 0, err
 		}
 	}
@@ -267,29 +250,65 @@ func (v *View) step() (int, error) {
 	return len(rows), nil
 }
 
-// quiet says whether none of the entries can change what a row shows, but who was
-// told: a storm of reports about one event, none of them claimed yet, consists of
-// little else, and folding all of it again would hold up everybody's lists.
-func quiet(rows []Committed, which []int) bool {
-	for _, i := range which {
-		if k := rows[i].Body.Kind; k != record.KindSuggested && k != record.KindMissed {
-			return false
-		}
+// take takes in those of rows that are about an incident.
+func (v *View) take(tx *badger.Txn, id record.ID, rows []Committed, which []int) error {
+	old, err := getRow(tx, id)
+	if err != nil {
+		return err
 	}
-	return true
+	next := Row{ID: id}
+	if old != nil {
+		next = *old
+	}
+	if !next.begins(rows, which, old == nil) {
+		var bodies []record.Body
+		if old != nil {
+			bodies, err = v.log.Bodies(id)
+		} else { // it began here: all of it is at hand
+			for _, i := range which {
+				bodies = append(bodies, rows[i].Body)
+			}
+		}
+		if err != nil {
+			return err
+		}
+		next = RowOf(record.Fold(id, bodies), 0)
+	}
+	next.Position = rows[which[len(which)-1]].Position
+	return v.put(tx, old, next)
 }
 
-// quietly takes in what quiet entries change.
-func (r *Row) quietly(rows []Committed, which []int) {
+// begins takes in entries as a fold would, if they are how an incident begins or
+// change hardly anything: one report, the city's routing after it, suggestions, missed
+// deadlines. That is nearly all of a flood, and a storm of reports about one event
+// must not fold all that was said of it for each. Otherwise it says false, and the row is of no use.
+func (r *Row) begins(rows []Committed, which []int, empty bool) bool {
 	for _, i := range which {
 		b := &rows[i].Body
+		p := &b.Payload
+		switch {
+		case b.Kind == record.KindReport && empty && b.Incident == r.ID:
+			empty = false
+			*r = Row{ID: r.ID, Status: record.RankReceived.String(), Open: true, Category: p.Category, ReceivedAt: b.ReceivedAt, Device: b.Actor.Name,
+				Silent: p.Flags&record.FlagSilent != 0, fresh: true}
+			if p.Place != nil {
+				r.Place = *p.Place
+			}
+		case empty:
+			return false // a stub
+		case b.Kind == record.KindRouted && r.fresh && b.Origin == record.CoreOrigin && b.Incident == r.ID:
+			r.Priority, r.Lead, r.Deadlines, r.fresh = p.Priority, p.Lead, p.Deadlines, false
+		case b.Kind != record.KindSuggested && b.Kind != record.KindMissed:
+			return false
+		}
 		for _, u := range b.Tells() {
-			if at, told := r.told(u); !told {
-				r.Told = slices.Insert(slices.Clone(r.Told), at, Told{Unit: u})
+			if at, told := r.told(u); !told && u != "" {
+				r.Told = slices.Insert(slices.Clip(r.Told), at, Told{Unit: u})
 			}
 		}
 		r.Suggested = r.Suggested || b.Kind == record.KindSuggested
 	}
+	return true
 }
 
 // RowOf is what a list shows of an incident whose last entry stands at pos.
@@ -316,43 +335,40 @@ func RowOf(in *record.Incident, pos uint64) Row {
 	return r
 }
 
-func timeKey(prefix []byte, r *Row) []byte {
-	k := append(slices.Clone(prefix), 0, 0, 0, 0, 0, 0, 0, 0)
-	binary.BigEndian.PutUint64(k[len(prefix):], ^uint64(max(r.ReceivedAt, 0))) // newest first
+// listKey is a row's place in its list; nil for none.
+func (r *Row) listKey() []byte {
+	if r == nil {
+		return nil
+	}
+	prefix := closeKey
+	if r.Open {
+		prefix = openKey
+	}
+	k := binary.BigEndian.AppendUint64(append(make([]byte, 0, keySize), prefix...), ^uint64(max(r.ReceivedAt, 0))) // newest first
 	return append(k, r.ID[:]...)
 }
 
+// keySize is the length of a place in a list: prefix, time, id.
+const keySize = 2 + 8 + 16
+
 // put writes the row of an incident; old is what stands there, or nil.
 func (v *View) put(tx *badger.Txn, old *Row, r Row) error {
-	key := append(slices.Clone(rowKey), r.ID[:]...)
-	var err error
-	if old != nil && old.ReceivedAt != r.ReceivedAt {
-		if err := tx.Delete(timeKey(allKey, old)); err != nil {
-			return err
+	if was, is := old.listKey(), r.listKey(); !bytes.Equal(was, is) {
+		if was != nil {
+			if err := tx.Delete(was); err != nil {
+				return err
+			}
 		}
-		if err := tx.Delete(timeKey(openKey, old)); err != nil {
-			return err
-		}
-		old = nil
-	}
-	if old == nil {
-		if err := tx.Set(timeKey(allKey, &r), nil); err != nil {
+		if err := tx.Set(is, nil); err != nil {
 			return err
 		}
 	}
-	switch {
-	case r.Open && (old == nil || !old.Open):
-		err = tx.Set(timeKey(openKey, &r), nil)
-	case !r.Open && old != nil && old.Open:
-		err = tx.Delete(timeKey(openKey, &r))
+	if old == nil || old.Device != r.Device || old.ReceivedAt != r.ReceivedAt || old.Verdict != r.Verdict {
+		if err := v.source(tx, &r); err != nil {
+			return err
+		}
 	}
-	if err != nil {
-		return err
-	}
-	if err := v.source(tx, &r); err != nil {
-		return err
-	}
-	return tx.Set(key, r.encode())
+	return tx.Set(append(slices.Clone(rowKey), r.ID[:]...), r.encode())
 }
 
 // sourceKey has the length before the name, so that no device's name begins another's.
@@ -460,27 +476,49 @@ type Page struct {
 // minute; such a page may hold fewer rows than asked, and has a Next.
 const maxScan = 20_000
 
-// List answers a query.
+// List answers a query. A cursor is the place of the last row of the page before.
 func (v *View) List(q Query) (Page, error) {
-	prefix := allKey
-	if q.Status != "" && q.Status != "closed" {
-		prefix = openKey
+	lists := [][]byte{openKey, closeKey}
+	switch q.Status {
+	case "":
+	case "closed":
+		lists = lists[1:]
+	default:
+		lists = lists[:1]
 	}
-	if q.Cursor != nil && (len(q.Cursor) != 26 || !bytes.HasPrefix(q.Cursor, prefix)) {
+	if q.Cursor != nil && (len(q.Cursor) != keySize || !slices.ContainsFunc(lists, func(l []byte) bool { return bytes.HasPrefix(q.Cursor, l) })) {
 		return Page{}, ErrCursor
 	}
 	var p Page
 	err := v.db.View(func(tx *badger.Txn) error {
-		opt := badger.DefaultIteratorOptions
-		opt.PrefetchValues = false
-		opt.Prefix = prefix
-		it := tx.NewIterator(opt)
-		defer it.Close()
+		var its []*badger.Iterator
+		for _, l := range lists {
+			opt := badger.DefaultIteratorOptions
+			opt.PrefetchValues = false
+			opt.Prefix = l
+			it := tx.NewIterator(opt)
+			defer it.Close()
+			it.Seek(append(slices.Clone(l), q.Cursor[min(len(q.Cursor), 2):]...))
+			its = append(its, it)
+		}
 		scanned := 0
 		var last []byte
-		for it.Seek(append(slices.Clone(prefix), q.Cursor[min(len(q.Cursor), 2):]...)); it.Valid(); it.Next() {
-			key := it.Item().KeyCopy(nil)
-			if bytes.Equal(key, q.Cursor) {
+		for {
+			var next *badger.Iterator // of both lists the newer
+			for _, it := range its {
+				if it.Valid() && (next == nil || bytes.Compare(it.Item().Key()[2:], next.Item().Key()[2:]) < 0) {
+					next = it
+				}
+			}
+			if next == nil {
+				return nil
+			}
+			key := next.Item().KeyCopy(nil)
+			next.Next()
+			if len(key) != keySize {
+				return errRow
+			}
+			if q.Cursor != nil && bytes.Equal(key[2:], q.Cursor[2:]) {
 				continue
 			}
 			if len(p.Rows) == q.Limit || scanned == maxScan {
@@ -492,7 +530,7 @@ func (v *View) List(q Query) (Page, error) {
 			if q.Since > 0 && int64(^binary.BigEndian.Uint64(key[2:10])) < q.Since {
 				return nil // older ones follow
 			}
-			r, err := getRow(tx, record.ID(key[10:26]))
+			r, err := getRow(tx, record.ID(key[10:]))
 			if err != nil {
 				return err
 			}
@@ -500,7 +538,6 @@ func (v *View) List(q Query) (Page, error) {
 				p.Rows = append(p.Rows, *r)
 			}
 		}
-		return nil
 	})
 	return p, err
 }

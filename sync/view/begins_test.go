@@ -1,0 +1,110 @@
+package view
+
+import (
+	"fmt"
+	"io"
+	"log/slog"
+	"testing"
+
+	"github.com/dgraph-io/badger/v4"
+	"pgregory.net/rapid"
+
+	"wardline/sync/record"
+)
+
+// draw is an entry about an incident as it may come first, early or at any time.
+func draw(t *rapid.T, id record.ID, n int) record.Body {
+	b := record.Body{ID: record.DerivedID("b", id[:], []byte{byte(n)}), Incident: id, Origin: rapid.SampledFrom([]record.Origin{"core", "ward-26704", "ward-26740"}).Draw(t, "origin"),
+		HLC: record.HLC(rapid.IntRange(1, 9).Draw(t, "hlc")), ReceivedAt: int64(rapid.IntRange(1, 3).Draw(t, "at"))}
+	p := &b.Payload
+	switch b.Kind = rapid.SampledFrom([]record.Kind{record.KindReport, record.KindReport, record.KindRouted, record.KindRouted, record.KindSuggested, record.KindMissed,
+		record.KindClassify, record.KindClaim, record.KindClose, record.KindNote, record.KindWithdraw}).Draw(t, "kind"); b.Kind {
+	case record.KindReport:
+		p.Report, p.Category = id, rapid.SampledFrom([]record.Category{record.Fire, record.Panic}).Draw(t, "category")
+		p.Flags = record.Flags(rapid.IntRange(0, 255).Draw(t, "flags"))
+		b.Actor = record.Actor{Kind: record.ByDevice, Name: rapid.SampledFrom([]string{"", "app-1", "app-2"}).Draw(t, "device")}
+		if rapid.Bool().Draw(t, "placed") {
+			p.Place = &record.Place{LatE7: int32(rapid.IntRange(1, 2).Draw(t, "lat")), AccuracyCM: 7, FixedAt: 5}
+		}
+		if rapid.Bool().Draw(t, "panel") {
+			p.Signal = &record.Signal{Qualifier: rapid.SampledFrom([]string{"E", "R"}).Draw(t, "qualifier")}
+		}
+		p.Fingerprint = record.Hash{byte(rapid.IntRange(0, 1).Draw(t, "content"))}
+	case record.KindRouted:
+		p.Priority, p.Lead = record.Priority(rapid.IntRange(0, 4).Draw(t, "priority")), rapid.SampledFrom([]record.UnitID{"", "ward/26704", "PC07"}).Draw(t, "lead")
+		p.Told = []record.UnitID{record.Command, rapid.SampledFrom([]record.UnitID{"PC07", "ward/26740"}).Draw(t, "told")}
+		p.Deadlines = rapid.SampledFrom([][]record.Deadline{nil, {{Step: "claim", At: 7}}}).Draw(t, "deadlines")
+		p.Category = rapid.SampledFrom([]record.Category{"", "", record.Medical}).Draw(t, "again")
+		if rapid.Bool().Draw(t, "seen") {
+			b.Deps = []record.ID{record.DerivedID("b", id[:], []byte{0})}
+		}
+	case record.KindSuggested:
+		p.Incidents = []record.ID{{3 - id[0]}}
+	case record.KindClassify:
+		p.Category = record.Medical
+	case record.KindWithdraw:
+		p.Target = record.DerivedID("b", id[:], []byte{byte(n / 2)})
+	}
+	if b.Kind.Action() {
+		b.Actor = record.Actor{Kind: record.ByOfficer, Name: "an", Unit: record.Command}
+	}
+	return b
+}
+
+// TestView_HoweverEntriesCome_RowsAreWhatAFoldGives: what is taken in without a fold
+// is the same, in whatever portions and order it came.
+func TestView_HoweverEntriesCome_RowsAreWhatAFoldGives(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		db, err := badger.Open(badger.DefaultOptions("").WithInMemory(true).WithLogger(nil).WithMemTableSize(8 << 20))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer db.Close()
+		m := &memory{changed: make(chan struct{})}
+		v, err := New(db, m, slog.New(slog.NewTextHandler(io.Discard, nil)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		ids := []record.ID{{1}, {2}}
+		for n := range rapid.IntRange(1, 14).Draw(t, "entries") {
+			m.add(draw(t, ids[rapid.IntRange(0, 1).Draw(t, "incident")], n))
+			if rapid.Bool().Draw(t, "step") {
+				if _, err := v.step(); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+		for v.Position() < m.Position() {
+			if _, err := v.step(); err != nil {
+				t.Fatal(err)
+			}
+		}
+		got := map[record.ID]Row{}
+		for _, q := range []Query{{Limit: 10}, {Status: "open", Limit: 10}, {Status: "closed", Limit: 10}} {
+			p, err := v.List(q)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, r := range p.Rows {
+				if _, twice := got[r.ID]; twice && q.Status == "" || (q.Status != "" && (q.Status == "open") != r.Open) {
+					t.Fatalf("list %q: %+v", q.Status, p.Rows)
+				}
+				r.fresh = false
+				got[r.ID] = r
+			}
+		}
+		for _, id := range ids {
+			bodies, err := m.Bodies(id)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if len(bodies) == 0 {
+				continue
+			}
+			want := RowOf(record.Fold(id, bodies), got[id].Position)
+			if fmt.Sprint(got[id]) != fmt.Sprint(want) {
+				t.Fatalf("row  %+v\nfold %+v\nof %+v", got[id], want, bodies)
+			}
+		}
+	})
+}
