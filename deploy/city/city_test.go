@@ -138,6 +138,7 @@ func (w *town) login(base, role string) *http.Client {
 func newID() string {
 	var b [16]byte
 	_, _ = rand.Read(b[:])
+	b[6], b[8] = b[6]&0x0f|0x40, b[8]&0x3f|0x80 // RFC 9562, version 4
 	return record.ID(b).String()
 }
 

@@ -83,7 +83,8 @@ func TestServers_EveryAnswer_IsAsDescribed(t *testing.T) {
 		t.Fatal(err)
 	}
 	h := &held{startFleet(t), doc, map[string]*http.Client{}}
-	for name, f := range map[string]func(*held, string){"reports": (*held).reports, "actions": (*held).actions, "lists": (*held).lists, "small": (*held).small} {
+	for name, f := range map[string]func(*held, string){"reports": (*held).reports, "actions": (*held).actions, "lists": (*held).lists, "small": (*held).small,
+		"phones": (*held).phones} {
 		for _, base := range []string{h.stationURL(), h.coreURL(0)} {
 			t.Run(name+" at "+map[bool]string{true: "station", false: "core"}[base == h.stationURL()], func(t *testing.T) {
 				g := &held{&fleet{}, doc, h.who}
@@ -562,7 +563,7 @@ func (h *held) withoutMajority() {
 		role               identity.Role
 		method, path, body string
 	}{
-		{"", "GET", "/readyz", ""}, {"", "POST", "/api/v1/reports", `{"id":"` + newID() + `",` + here + `}`}, {"", "GET", "/api/v1/reports/" + id, ""},
+		{"", "GET", "/readyz", ""}, {"", "POST", "/api/v1/reports", `{"id":"` + newID() + `",` + here + `}`}, {"", "GET", "/api/v1/reports/" + id, ""}, {"", "GET", "/api/v1/progress/" + id, ""},
 		{identity.CommandOfficer, "GET", "/api/v1/incidents", ""}, {identity.CommandOfficer, "GET", "/api/v1/incidents/" + id, ""},
 		{identity.CommandOfficer, "POST", "/api/v1/incidents/" + id + "/actions", claim}, {identity.Auditor, "GET", "/api/v1/entries", ""},
 		{identity.Auditor, "GET", "/api/v1/digest", ""}, {identity.WardOfficer, "GET", "/api/v1/rules", ""},
