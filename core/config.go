@@ -19,6 +19,8 @@ type Config struct {
 	ID   string `json:"id" yaml:"id"`
 	Dir  string `json:"dir" yaml:"dir"`
 	HTTP string `json:"http" yaml:"http"`
+	// HTTPS is the same interface over TLS, with this node's certificate. Empty: not at all.
+	HTTPS string `json:"https,omitempty" yaml:"https"`
 	// Raft is where the other nodes reach this one, as it stands in Peers.
 	Raft string `json:"raft" yaml:"raft"`
 	// Sync is where the stations' lines come in.
@@ -71,6 +73,9 @@ func (c *Config) Validate() error {
 	f.Empty("dir", c.Dir, "name a directory on the node's disk")
 	f.Empty("city_key", c.CityKey, "name the file of the city's key, the same on all nodes")
 	f.Address("http", c.HTTP, configs.AnyPort)
+	if c.HTTPS != "" {
+		f.Address("https", c.HTTPS, configs.AnyPort)
+	}
 	f.Address("raft", c.Raft, configs.Reachable)
 	f.Address("sync", c.Sync, configs.AnyPort)
 	if c.ReserveMB < 0 {

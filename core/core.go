@@ -157,6 +157,9 @@ func (n *Node) closeFiles() {
 			_ = l.Close() // it is going away
 		}
 	}
+	if n.trust != nil && n.trust.https != nil {
+		_ = n.trust.https.Close() // as above
+	}
 	if n.views != nil {
 		if err := n.views.Close(); err != nil {
 			n.log.Error("views", "err", err)
@@ -201,6 +204,10 @@ func (n *Node) Run(ctx context.Context) error {
 	srv := api.New(api.Config{Backend: backend{n}, Directory: n.people, Sessions: identity.NewSessions(n.wall, n.session, n.people), Now: n.wall,
 		Metrics: n.metrics(), Log: n.log, Title: "Trung tâm chỉ huy"})
 	start(&fg, "http", func() error { return srv.Serve(front, n.http) })
+	if n.trust.https != nil {
+		start(&fg, "https door", func() error { return n.trust.https.Run(front) })
+		start(&fg, "https", func() error { return srv.Serve(front, n.trust.httpL) })
+	}
 	start(&fg, "lines", func() error { return n.serveLines(front) })
 	start(&fg, "alarms", func() error { return n.line.Run(front) })
 	start(&fg, "views", func() error { return n.view.Run(front) })

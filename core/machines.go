@@ -39,6 +39,8 @@ type machines struct {
 	lineL net.Listener
 	desk  *pki.Desk
 	deskL net.Listener
+	https *trust.Gate // nil without an HTTPS address
+	httpL net.Listener
 
 	mu     sync.Mutex // guards below
 	shown  uint32     // the generation of this node's certificate
@@ -73,7 +75,11 @@ func (n *Node) openMachines() (err error) {
 	x.deskL = x.sync.Anyone(trust.ProtoEnrol, false)
 	x.desk = &pki.Desk{Authority: x.ca, Registry: registry{n}, Log: n.log}
 	n.trust = x
-	return nil
+	if n.c.HTTPS == "" {
+		return nil
+	}
+	x.https, x.httpL, err = trust.ListenHTTPS(n.c.HTTPS, x.h, n.log)
+	return err
 }
 
 // follow makes this node's certificate and roots what they are to be by now,

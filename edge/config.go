@@ -1,6 +1,7 @@
 package edge
 
 import (
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"time"
@@ -11,6 +12,7 @@ import (
 	"wardline/sync/api"
 	"wardline/sync/identity"
 	"wardline/sync/record"
+	"wardline/sync/trust"
 )
 
 // Config is a ward station, as its file says it. Addresses are host:port;
@@ -23,11 +25,10 @@ type Config struct {
 	HTTP string          `json:"http" yaml:"http"`
 	// Core are the core nodes' sync addresses; the station dials out, nothing dials in.
 	Core []string `json:"core" yaml:"core"`
-	// TokenFile is where the station finds the token by which it enrols at the city
-	// (wardline enrol); it is looked at while the station runs.
-	TokenFile string                    `json:"token_file,omitempty" yaml:"token_file"`
-	Officers  []identity.OfficerAccount `json:"officers" yaml:"officers"`
-	Devices   []identity.DeviceAccount  `json:"devices" yaml:"devices"`
+	// TLS is how the station proves who it is, and where it speaks TLS itself.
+	TLS      TLS                       `json:"tls,omitzero" yaml:"tls"`
+	Officers []identity.OfficerAccount `json:"officers" yaml:"officers"`
+	Devices  []identity.DeviceAccount  `json:"devices" yaml:"devices"`
 	// MQTT is where devices connect by MQTT over TCP; MQTTWS by MQTT over WebSocket.
 	// Empty: not at all.
 	MQTT   string `json:"mqtt,omitempty" yaml:"mqtt"`
@@ -46,6 +47,18 @@ type Config struct {
 	Wall func() time.Time `json:"-" yaml:"-"`
 }
 
+// TLS is a station's certificate and what it is shown at.
+type TLS struct {
+	// TokenFile is where the station finds the token by which it enrols at the city
+	// (wardline enrol); it is looked at while the station runs.
+	TokenFile string `json:"token_file,omitempty" yaml:"token_file"`
+	// HTTP, MQTT and MQTTWS are the addresses of the same interface, and of MQTT over
+	// TCP and WebSocket, over TLS. Empty: not at all.
+	HTTP   string `json:"http,omitempty" yaml:"http"`
+	MQTT   string `json:"mqtt,omitempty" yaml:"mqtt"`
+	MQTTWS string `json:"mqtt_ws,omitempty" yaml:"mqtt_ws"`
+}
+
 var (
 	_ configs.Validator = (*Config)(nil)
 	_ configs.Loader    = (*Config)(nil)
@@ -62,11 +75,11 @@ func (c *Config) Validate() error {
 	}
 	f.Empty("dir", c.Dir, "name a directory on the station's disk")
 	f.Address("http", c.HTTP, configs.AnyPort)
-	if c.MQTT != "" {
-		f.Address("mqtt", c.MQTT, configs.AnyPort)
-	}
-	if c.MQTTWS != "" {
-		f.Address("mqtt_ws", c.MQTTWS, configs.AnyPort)
+	for _, a := range []struct{ field, addr string }{{"mqtt", c.MQTT}, {"mqtt_ws", c.MQTTWS},
+		{"tls.http", c.TLS.HTTP}, {"tls.mqtt", c.TLS.MQTT}, {"tls.mqtt_ws", c.TLS.MQTTWS}} {
+		if a.addr != "" {
+			f.Address(a.field, a.addr, configs.AnyPort)
+		}
 	}
 	if len(c.Core) == 0 {
 		f.Add("core", "list the sync addresses of the core nodes", "is empty")
@@ -110,14 +123,16 @@ func (c *Config) checkPanels(f *configs.Faults) {
 }
 
 // mqtt is the MQTT server's configuration; false when there is none.
-func (c *Config) mqtt() (broker.Config, bool) {
+func (c *Config) mqtt(h *trust.Holder) (broker.Config, bool) {
 	b := broker.Default()
 	b.Listeners = nil
-	if c.MQTT != "" {
-		b.Listeners = append(b.Listeners, broker.Listener{Network: "tcp", Addr: c.MQTT})
-	}
-	if c.MQTTWS != "" {
-		b.Listeners = append(b.Listeners, broker.Listener{Network: "ws", Addr: c.MQTTWS})
+	for _, l := range []struct {
+		network, addr string
+		tls           *tls.Config
+	}{{"tcp", c.MQTT, nil}, {"ws", c.MQTTWS, nil}, {"tcp", c.TLS.MQTT, h.Public()}, {"ws", c.TLS.MQTTWS, h.Public("http/1.1")}} {
+		if l.addr != "" {
+			b.Listeners = append(b.Listeners, broker.Listener{Network: l.network, Addr: l.addr, TLS: l.tls})
+		}
 	}
 	return b, len(b.Listeners) > 0
 }

@@ -49,6 +49,8 @@ type Station struct {
 	up       *uplink.Sender
 	down     *downlink.Receiver
 	http     net.Listener
+	https    *trust.Gate // nil without an HTTPS address
+	httpsL   net.Listener
 	panels   []*panelLine
 	city     directory
 	trust    *trust.Holder
@@ -141,7 +143,7 @@ func New(c Config, log *slog.Logger) (s *Station, err error) {
 		s.bridges = append(s.bridges, b)
 	}
 	s.presence = newPresence(s)
-	if bc, on := c.mqtt(); on {
+	if bc, on := c.mqtt(s.trust); on {
 		if s.mqtt, err = broker.New(bc, devices{s}, devices{s}, s.log); err != nil {
 			return nil, err
 		}
@@ -152,7 +154,12 @@ func New(c Config, log *slog.Logger) (s *Station, err error) {
 		}()
 		s.receipts = newReceipts(s)
 	}
-	s.http, err = net.Listen("tcp", c.HTTP)
+	if s.http, err = net.Listen("tcp", c.HTTP); err != nil || c.TLS.HTTP == "" {
+		return s, err
+	}
+	if s.https, s.httpsL, err = trust.ListenHTTPS(c.TLS.HTTP, s.trust, s.log); err != nil {
+		err = errors.Join(err, s.http.Close())
+	}
 	return s, err
 }
 
@@ -228,6 +235,10 @@ func (s *Station) Run(ctx context.Context) error {
 		start(&fg, "presence", func() error { return s.presence.Run(front) })
 	}
 	start(&fg, "http", func() error { return srv.Serve(front, s.http) })
+	if s.https != nil {
+		start(&fg, "https door", func() error { return s.https.Run(front) })
+		start(&fg, "https", func() error { return srv.Serve(front, s.httpsL) })
+	}
 	<-ctx.Done()
 	stopFront()
 	fg.Wait()

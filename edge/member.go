@@ -11,7 +11,7 @@ import (
 // openMember reads who the station is to the city.
 func (s *Station) openMember() (err error) {
 	s.trust = trust.NewHolder(s.wall)
-	s.member, err = trust.OpenMember(trust.MemberConfig{Name: trust.StationName(s.c.Ward), Dir: filepath.Join(s.c.Dir, "keys"), TokenFile: s.c.TokenFile,
+	s.member, err = trust.OpenMember(trust.MemberConfig{Name: trust.StationName(s.c.Ward), Dir: filepath.Join(s.c.Dir, "keys"), TokenFile: s.c.TLS.TokenFile,
 		Cores: s.c.Core, Holder: s.trust, Now: s.wall, Log: s.log})
 	return err
 }
@@ -61,7 +61,7 @@ func (s *Station) enrolment() string {
 	case problem != nil:
 		return fmt.Sprintf("enrolment: %v", problem)
 	case until.IsZero():
-		return "enrolment: this station has no certificate yet; make a token at the core (wardline enrol " + trust.StationName(s.c.Ward).String() + ") and put it into the token_file"
+		return "enrolment: this station has no certificate yet; make a token at the core (wardline enrol " + trust.StationName(s.c.Ward).String() + ") and put it into tls.token_file"
 	}
 	return ""
 }

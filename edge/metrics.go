@@ -11,6 +11,7 @@ import (
 	"wardline/sync/downlink"
 	"wardline/sync/figures"
 	"wardline/sync/record"
+	"wardline/sync/trust"
 )
 
 // scrape is what one request for the metrics reads, once.
@@ -111,6 +112,15 @@ func lineFigures() []figures.Figure[*scrape] {
 			until, _ := x.s.member.Status()
 			return max(0, until.Sub(x.s.wall()).Seconds())
 		}),
+		figures.Counters("wardline_edge_tls_connections_total", "Connections at the HTTPS door, by what came of them.", func(x *scrape, emit figures.Emit) {
+			var n map[string]uint64
+			if x.s.https != nil {
+				n, _ = x.s.https.Turned()
+			}
+			for _, outcome := range trust.Reasons() {
+				emit(float64(n[outcome]), outcome)
+			}
+		}, "outcome"),
 		gauge("downlink_cursor", "Last row of the city's outbox that the station has.", func(x *scrape) float64 { return float64(x.down.Seq) }),
 		gauge("alarms", "Alarms about the station that the desk shows, at most 20.", func(x *scrape) float64 {
 			x.s.mu.Lock()
@@ -170,6 +180,7 @@ func brokerFigures() []figures.Figure[*scrape] {
 		counter("mqtt_too_large_total", "Packets so large that their connections were ended.", func(x *scrape) float64 { return float64(x.mqtt.TooLarge) }),
 		counter("mqtt_dropped_total", "Messages for devices that were dropped.", func(x *scrape) float64 { return float64(x.mqtt.Dropped) }),
 		counter("mqtt_logins_refused_total", "Log-ins that were refused.", func(x *scrape) float64 { return float64(x.mqtt.LoginsRefused) }),
+		counter("mqtt_tls_refused_total", "Connections whose TLS handshake failed, such as those below TLS 1.3.", func(x *scrape) float64 { return float64(x.mqtt.TLSRefused) }),
 		counter("mqtt_half_open_ended_total", "Connections without a log-in that were closed for newer ones.", func(x *scrape) float64 { return float64(x.mqtt.HalfOpenEnded) }),
 		counter("mqtt_panics_total", "Panics in the server library that were contained.", func(x *scrape) float64 { return float64(x.mqtt.Panics) }),
 	}

@@ -47,6 +47,7 @@ type Options struct {
 // passwords.
 type plan struct {
 	Command  string                    `json:"command"`
+	CommandS string                    `json:"command_https,omitempty"` // over TLS
 	Cores    []core.Config             `json:"cores"`
 	Stations []edge.Config             `json:"stations"`
 	Proxies  []string                  `json:"proxies"`
@@ -160,6 +161,9 @@ func free(want string, given map[string]bool) (string, error) {
 	return "", errors.New("city: no free port on the loopback address")
 }
 
+// anyPort takes any.
+const anyPort = "127.0.0.1:0"
+
 func (c *City) draw() error {
 	var errs []error
 	given := map[string]bool{}
@@ -168,9 +172,8 @@ func (c *City) draw() error {
 		errs = append(errs, err)
 		return a
 	}
-	const anyPort = "127.0.0.1:0"
 	p := &c.plan
-	p.Command = addr(c.o.Command)
+	p.Command, p.CommandS = addr(c.o.Command), addr(anyPort)
 	unit := record.WardUnit(Ward)
 	for _, o := range []identity.OfficerAccount{{User: "ward", Role: identity.WardOfficer, Unit: unit}, {User: "department", Role: identity.DepartmentOfficer, Unit: "PC07"},
 		{User: "command", Role: identity.CommandOfficer, Unit: record.Command}, {User: "supervisor", Role: identity.Supervisor, Unit: record.Command},
@@ -185,7 +188,7 @@ func (c *City) draw() error {
 	var peers []core.Peer
 	for i := range 3 {
 		id := fmt.Sprintf("core-%d", i+1)
-		n := core.Config{ID: id, Dir: c.path(id), HTTP: addr(anyPort), Raft: addr(anyPort), Sync: addr(anyPort), CityKey: c.path("conf/city.key"), Names: names()}
+		n := core.Config{ID: id, Dir: c.path(id), HTTP: addr(anyPort), HTTPS: addr(anyPort), Raft: addr(anyPort), Sync: addr(anyPort), CityKey: c.path("conf/city.key"), Names: names()}
 		for _, o := range p.Officers {
 			n.Officers = append(n.Officers, o)
 		}
@@ -200,7 +203,7 @@ func (c *City) draw() error {
 		p.Cores[i].Peers = peers
 	}
 	p.Stations = append(p.Stations, edge.Config{Ward: Ward, Dir: c.path("ward-" + string(Ward)), HTTP: addr(c.o.Station),
-		MQTT: addr(c.o.MQTT), MQTTWS: addr(anyPort), Core: p.Proxies, TokenFile: c.tokenFile(Ward),
+		MQTT: addr(c.o.MQTT), MQTTWS: addr(anyPort), Core: p.Proxies, TLS: edge.TLS{TokenFile: c.tokenFile(Ward), HTTP: addr(anyPort), MQTT: addr(anyPort), MQTTWS: addr(anyPort)},
 		Officers: p.Officers, Devices: p.Devices, ContactsFile: c.path("conf/contacts.yaml"), Panels: []edge.Panel{
 			{Device: "panel-1", Protocol: panel.SurGard, Port: c.path("lines/panel-1")},
 			{Device: "button-1", Protocol: panel.Button, Port: c.path("lines/button-1")}}})
@@ -247,14 +250,14 @@ func (c *City) Run(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("city: %w; is another city running on %s?", err, c.o.Dir)
 	}
-	var nodes []string
+	var nodes, tls []string
 	for i, n := range c.plan.Cores {
 		p, err := newProxy(c.plan.Proxies[i], func() string { return n.Sync })
 		if err != nil {
 			return err
 		}
 		c.proxies = append(c.proxies, p)
-		nodes = append(nodes, n.HTTP)
+		nodes, tls = append(nodes, n.HTTP), append(tls, n.HTTPS)
 		if err := c.add(n.ID, "core", n); err != nil {
 			return err
 		}
@@ -286,8 +289,16 @@ func (c *City) Run(ctx context.Context) error {
 		wg.Add(1)
 		go func() { defer wg.Done(); c.keep(ctx, k) }()
 	}
+	f := newFront(nodes, c.log)
+	secure, err := newProxy(c.plan.CommandS, func() string { return tls[f.node()] })
+	if err != nil {
+		cancel()
+		wg.Wait()
+		return err
+	}
+	defer func() { _ = secure.l.Close() }() // everything has ended
 	wg.Add(2)
-	go func() { defer wg.Done(); fail <- newFront(nodes, c.log).serve(ctx, command) }()
+	go func() { defer wg.Done(); fail <- f.serve(ctx, command) }()
 	go func() { defer wg.Done(); fail <- c.control(ctx) }()
 	err = c.ready(ctx)
 	if err == nil {

@@ -3,6 +3,7 @@ package city
 import (
 	"context"
 	"encoding/json"
+	"encoding/pem"
 	"errors"
 	"fmt"
 	"os"
@@ -10,6 +11,7 @@ import (
 	"slices"
 	"time"
 
+	"wardline/core/pki"
 	"wardline/sync/api"
 	"wardline/sync/identity"
 	"wardline/sync/record"
@@ -42,7 +44,7 @@ func (c *City) enrol(ctx context.Context) error {
 		if err != nil {
 			return fmt.Errorf("city: no token for the station of %s: %w", s.Ward, err)
 		}
-		if err := writeSecret(s.TokenFile, token); err != nil {
+		if err := writeSecret(s.TLS.TokenFile, token); err != nil {
 			return err
 		}
 		for !connected(ctx, client, s.Ward) {
@@ -105,15 +107,57 @@ func writeSecret(path, text string) error {
 
 // complete adds to the plan of an earlier version what it did not know.
 func (c *City) complete() (changed bool) {
+	fill := func(field *string, with string) {
+		if *field == "" {
+			*field, changed = with, true
+		}
+	}
+	fill(&c.plan.CommandS, anyPort)
 	for i := range c.plan.Cores {
-		if c.plan.Cores[i].Names == nil {
-			c.plan.Cores[i].Names, changed = names(), true
+		n := &c.plan.Cores[i]
+		fill(&n.HTTPS, anyPort)
+		if n.Names == nil {
+			n.Names, changed = names(), true
 		}
 	}
 	for i := range c.plan.Stations {
-		if s := &c.plan.Stations[i]; s.TokenFile == "" {
-			s.TokenFile, changed = c.tokenFile(s.Ward), true
+		s := &c.plan.Stations[i]
+		fill(&s.TLS.TokenFile, c.tokenFile(s.Ward))
+		for _, a := range []*string{&s.TLS.HTTP, &s.TLS.MQTT, &s.TLS.MQTTWS} {
+			fill(a, anyPort)
 		}
 	}
 	return changed
 }
+
+// writeAuthority writes what browsers and devices of the city trust.
+func (c *City) writeAuthority(ctx context.Context) error {
+	client, err := c.administrator(ctx)
+	if err != nil {
+		return err
+	}
+	raw, err := client.Call(ctx, "GET", "/api/v1/machines", nil)
+	var list api.MachineList
+	if err == nil {
+		err = json.Unmarshal(raw, &list)
+	}
+	if err != nil {
+		return err
+	}
+	ca, err := pki.Open(c.path("conf/city.key"), 0, time.Now)
+	if err != nil {
+		return err
+	}
+	roots, err := ca.Roots(list.Authority.Oldest, list.Authority.Current)
+	if err != nil {
+		return err
+	}
+	var text []byte
+	for _, r := range roots {
+		text = append(text, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: r.Raw})...)
+	}
+	return writeSecret(c.authorityFile(), string(text))
+}
+
+// authorityFile is the authority's certificates, PEM.
+func (c *City) authorityFile() string { return c.path("ca.pem") }

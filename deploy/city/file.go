@@ -12,6 +12,7 @@ import (
 type coreJSON struct {
 	ID   string `json:"id"`
 	URL  string `json:"url"`
+	TLS  string `json:"https"`
 	Raft string `json:"raft"`
 	Sync string `json:"sync"`
 	PID  int    `json:"pid"`
@@ -29,6 +30,9 @@ type stationJSON struct {
 	URL    string      `json:"url"`
 	MQTT   string      `json:"mqtt"`
 	MQTTWS string      `json:"mqtt_ws"`
+	HTTPS  string      `json:"https"`
+	MQTTS  string      `json:"mqtts"`
+	MQTTSW string      `json:"mqtts_ws"`
 	PID    int         `json:"pid"`
 	Panels []panelJSON `json:"panels"`
 }
@@ -49,8 +53,11 @@ type deviceJSON struct {
 
 type fileJSON struct {
 	Command struct {
-		URL string `json:"url"`
+		URL   string `json:"url"`
+		HTTPS string `json:"https"`
 	} `json:"command"`
+	// CA is the file with what a client trusts over TLS, PEM.
+	CA       string        `json:"ca"`
 	Core     []coreJSON    `json:"core"`
 	Stations []stationJSON `json:"stations"`
 	Officers []officerJSON `json:"officers"`
@@ -74,13 +81,14 @@ func (c *City) publish() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	var f fileJSON
-	f.Command.URL = "http://" + c.plan.Command
+	f.Command.URL, f.Command.HTTPS, f.CA = "http://"+c.plan.Command, "https://"+c.plan.CommandS, c.authorityFile()
 	for _, n := range c.plan.Cores {
-		f.Core = append(f.Core, coreJSON{n.ID, "http://" + n.HTTP, n.Raft, n.Sync, c.pid(n.ID)})
+		f.Core = append(f.Core, coreJSON{n.ID, "http://" + n.HTTP, "https://" + n.HTTPS, n.Raft, n.Sync, c.pid(n.ID)})
 	}
 	for _, s := range c.plan.Stations {
 		id := "ward-" + string(s.Ward)
-		st := stationJSON{ID: id, Ward: string(s.Ward), URL: "http://" + s.HTTP, MQTT: s.MQTT, MQTTWS: "ws://" + s.MQTTWS, PID: c.pid(id)}
+		st := stationJSON{ID: id, Ward: string(s.Ward), URL: "http://" + s.HTTP, MQTT: s.MQTT, MQTTWS: "ws://" + s.MQTTWS,
+			HTTPS: "https://" + s.TLS.HTTP, MQTTS: s.TLS.MQTT, MQTTSW: "wss://" + s.TLS.MQTTWS, PID: c.pid(id)}
 		for _, p := range s.Panels {
 			st.Panels = append(st.Panels, panelJSON{p.Device, string(p.Protocol), c.scriptPort(p.Device)})
 		}
@@ -116,6 +124,7 @@ func (c *City) hello() {
 			d.ID, d.Password, broker.ReportTopic(d.Ward, d.ID), host, port)
 		fmt.Fprintf(&b, "  curl -u %s:%s http://%s/api/v1/reports -d '{\"id\":\"'$(cat /proc/sys/kernel/random/uuid)'\",\"category\":\"fire\",\"text\":\"cháy nhà\"}'\n", d.ID, d.Password, s.HTTP)
 	}
+	fmt.Fprintf(&b, "The same over TLS (trust %s):\n  https://%s, https://%s, MQTT %s\n", c.authorityFile(), s.TLS.HTTP, c.plan.CommandS, s.TLS.MQTT)
 	fmt.Fprintf(&b, "Press the panic button (answered \"OK 1\" after the sync):\n  (printf 'PANIC button-1 1\\n' >&3; head -n 1 <&3) 3<>%s\n", c.scriptPort("button-1"))
 	fmt.Fprintf(&b, "Cut and heal the line:\n  %[1]s city --data %[2]s --cut=blackhole\n  %[1]s city --data %[2]s --heal\nEverything else stands in %[2]s/city.json\n\n", c.o.Binary, c.o.Dir)
 	_, _ = c.o.Out.Write([]byte(b.String())) // whoever does not read it has city.json

@@ -73,7 +73,7 @@ func startCores(t *testing.T) *fleet {
 		peers = append(peers, core.Peer{ID: id, Raft: c.Raft})
 		f.cores = append(f.cores, c)
 	}
-	f.station = edge.Config{Ward: Ward, TokenFile: filepath.Join(dir, "token"), Dir: filepath.Join(dir, "ward"), HTTP: addr(), Officers: f.officers, Devices: []identity.DeviceAccount{f.device},
+	f.station = edge.Config{Ward: Ward, TLS: edge.TLS{TokenFile: filepath.Join(dir, "token")}, Dir: filepath.Join(dir, "ward"), HTTP: addr(), Officers: f.officers, Devices: []identity.DeviceAccount{f.device},
 		Panels: []edge.Panel{{Device: "button-1", Protocol: panel.Button, Port: filepath.Join(dir, "no-adapter")}}}
 	for i := range f.cores {
 		f.cores[i].Peers = peers
@@ -260,7 +260,7 @@ func (f *fleet) enrol() {
 			}
 			token, err := NewToken(f.t.Context(), c, trust.StationName(Ward), names())
 			if err == nil {
-				err = writeSecret(f.station.TokenFile, token)
+				err = writeSecret(f.station.TLS.TokenFile, token)
 			}
 			return err == nil
 		})

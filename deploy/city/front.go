@@ -36,6 +36,13 @@ func (f *front) target() *url.URL {
 	return u
 }
 
+// node is the place of the node that is spoken with.
+func (f *front) node() int {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.at
+}
+
 // watch moves on when the present node does not answer.
 func (f *front) watch(ctx context.Context) {
 	t := time.NewTicker(300 * time.Millisecond)

@@ -52,23 +52,25 @@ func (c *City) refit() error {
 			return fmt.Errorf("city: %s of %s is taken by another program (ss -ltnp names it); end that, or begin anew with another --data", n.Raft, n.ID)
 		}
 	}
-	addrs := []*string{&p.Command}
+	changed := c.complete()
+	addrs := []*string{&p.Command, &p.CommandS}
 	for i := range p.Cores {
-		addrs = append(addrs, &p.Cores[i].HTTP, &p.Cores[i].Sync, &p.Proxies[i])
+		addrs = append(addrs, &p.Cores[i].HTTP, &p.Cores[i].HTTPS, &p.Cores[i].Sync, &p.Proxies[i])
 	}
 	for i := range p.Stations {
-		addrs = append(addrs, &p.Stations[i].HTTP, &p.Stations[i].MQTT, &p.Stations[i].MQTTWS)
+		addrs = append(addrs, &p.Stations[i].HTTP, &p.Stations[i].MQTT, &p.Stations[i].MQTTWS,
+			&p.Stations[i].TLS.HTTP, &p.Stations[i].TLS.MQTT, &p.Stations[i].TLS.MQTTWS)
 	}
-	changed := c.complete()
 	for _, a := range addrs {
 		now, err := free(*a, given)
 		if err != nil {
 			return err
 		}
-		if now != *a {
+		if now != *a && *a != anyPort {
 			c.log.Warn("an address is taken by another program and was replaced", "was", *a, "is", now)
-			*a, changed = now, true
 		}
+		changed = changed || now != *a
+		*a = now
 	}
 	for i := len(p.Devices); i < c.o.Devices; i++ {
 		p.Devices, changed = append(p.Devices, newDevice(i)), true

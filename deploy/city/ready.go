@@ -3,6 +3,7 @@ package city
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"time"
 
@@ -31,7 +32,7 @@ func (c *City) ready(ctx context.Context) error {
 	}
 	for i, p := range parts {
 		if i == 1 { // the command centre answers
-			if err := c.enrol(ctx); err != nil {
+			if err := errors.Join(c.enrol(ctx), c.writeAuthority(ctx)); err != nil {
 				return err
 			}
 		}

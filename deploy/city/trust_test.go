@@ -2,14 +2,18 @@ package city
 
 import (
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"encoding/json"
 	"io"
 	"log/slog"
+	"net/http"
 	"os"
 	"path/filepath"
 	"testing"
 	"time"
 
+	paho "github.com/eclipse/paho.mqtt.golang"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
@@ -135,7 +139,7 @@ func TestCity_Trust(t *testing.T) {
 
 	// The token that the station used, in somebody else's hands.
 	seen := filepath.Join(t.TempDir(), "token")
-	if raw, err := os.ReadFile(f.station.TokenFile); err != nil || writeSecret(seen, string(raw)) != nil {
+	if raw, err := os.ReadFile(f.station.TLS.TokenFile); err != nil || writeSecret(seen, string(raw)) != nil {
 		t.Fatal(err)
 	}
 	replayed, none := f.member(filepath.Join(t.TempDir(), "thief"), seen)
@@ -202,4 +206,61 @@ func (f *fleet) own(keys string) *trust.Holder {
 		f.t.Fatal(err)
 	}
 	return h
+}
+
+// TestCity_TLS_DoorsForPeopleAndDevices speaks to a city to try over TLS alone.
+func TestCity_TLS_DoorsForPeopleAndDevices(t *testing.T) {
+	if testing.Short() {
+		t.Skip("starts a whole city")
+	}
+	w := startTown(t)
+	raw, err := os.ReadFile(w.file.CA)
+	if err != nil {
+		t.Fatal(err)
+	}
+	trusted := x509.NewCertPool()
+	if !trusted.AppendCertsFromPEM(raw) {
+		t.Fatal("the city's authority is no PEM")
+	}
+	get := func(url string, conf *tls.Config) error {
+		c := &http.Client{Timeout: 20 * time.Second, Transport: &http.Transport{TLSClientConfig: conf, DisableKeepAlives: true}}
+		a, err := c.Get(url + "/healthz")
+		if err != nil {
+			return err
+		}
+		return a.Body.Close()
+	}
+	st := w.file.Stations[0]
+	urls := []string{w.file.Command.HTTPS, st.HTTPS}
+	for _, n := range w.file.Core {
+		urls = append(urls, n.TLS)
+	}
+	for _, url := range urls {
+		if err := get(url, &tls.Config{RootCAs: trusted}); err != nil {
+			t.Errorf("%s: %v", url, err)
+		}
+		if get(url, &tls.Config{RootCAs: x509.NewCertPool()}) == nil {
+			t.Errorf("%s: believed without the authority", url)
+		}
+		if get(url, &tls.Config{RootCAs: trusted, MaxVersion: tls.VersionTLS12}) == nil {
+			t.Errorf("%s: spoke TLS 1.2", url)
+		}
+	}
+	d := w.file.Devices[0]
+	for _, broker := range []string{"ssl://" + st.MQTTS, st.MQTTSW} {
+		c := paho.NewClient(paho.NewClientOptions().AddBroker(broker).SetClientID(d.ID).SetUsername(d.ID).SetPassword(d.Password).
+			SetTLSConfig(&tls.Config{RootCAs: trusted}).SetAutoReconnect(false).SetConnectTimeout(20 * time.Second))
+		if k := c.Connect(); !k.WaitTimeout(30*time.Second) || k.Error() != nil {
+			t.Fatalf("%s: %v", broker, k.Error())
+		}
+		id := newID()
+		if k := c.Publish("wardline/v1/"+d.Ward+"/"+d.ID+"/report", 1, false, reportOf(id)); !k.WaitTimeout(30*time.Second) || k.Error() != nil {
+			t.Fatalf("%s: %v", broker, k.Error())
+		}
+		c.Disconnect(100)
+		w.once([]string{id})
+	}
+	if _, err := tls.Dial("tcp", st.MQTTS, &tls.Config{RootCAs: trusted, MaxVersion: tls.VersionTLS12}); err == nil {
+		t.Error("MQTT over TLS 1.2")
+	}
 }

@@ -16,7 +16,7 @@ import (
 )
 
 const enrolUsage = `wardline enrol station/CODE [--names HOST,…] [--for 24h] WHERE
-    prints a one-time token; put it into the station's token_file, and it enrols by itself
+    prints a one-time token; put it into the station's tls.token_file, and it enrols by itself
 wardline enrol list WHERE                 machines, and the certificate authority
 wardline enrol revoke station/CODE|node/ID WHERE
 wardline enrol rotate WHERE               the authority's next generation; the present one stays trusted

@@ -73,6 +73,7 @@ func (d door) greet(c *conn) error {
 		t := tls.Server(c.raw, d.tls)
 		c.Conn = t
 		if err := t.HandshakeContext(c.ctx); err != nil {
+			c.b.stats.tls.Add(1)
 			return fmt.Errorf("tls handshake: %w", err)
 		}
 	}

@@ -19,12 +19,13 @@ type Stats struct {
 	TooLarge      uint64 // packets above MaxDrain, their connections ended
 	Dropped       uint64 // messages for devices
 	LoginsRefused uint64
+	TLSRefused    uint64 // handshakes that failed
 	HalfOpenEnded uint64 // closed for a newer one
 	Panics        uint64 // in the server library, contained
 }
 
 type counters struct {
-	publishes, acks, later, malformed, tooLarge, dropped, refused, panics atomic.Uint64
+	publishes, acks, later, malformed, tooLarge, dropped, refused, panics, tls atomic.Uint64
 }
 
 // Stats returns the figures.
@@ -33,7 +34,7 @@ func (b *Broker) Stats() Stats {
 		QueuedBytes: b.queued.Load(), Refused: b.refused.Load(),
 		Publishes: b.stats.publishes.Load(), Acks: b.stats.acks.Load(), Later: b.stats.later.Load(),
 		Malformed: b.stats.malformed.Load(), TooLarge: b.stats.tooLarge.Load(), Dropped: b.stats.dropped.Load(),
-		LoginsRefused: b.stats.refused.Load(), Panics: b.stats.panics.Load(),
+		LoginsRefused: b.stats.refused.Load(), Panics: b.stats.panics.Load(), TLSRefused: b.stats.tls.Load(),
 	}
 	s.HalfOpen, s.HalfOpenEnded = b.gate.count()
 	b.mu.Lock()

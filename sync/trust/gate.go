@@ -304,3 +304,16 @@ func (g *Gate) routeFor(protos []string) *route {
 	}
 	return nil
 }
+
+// ListenHTTPS opens a door for browsers and devices: addr, spoken HTTP/1.1 over TLS.
+func ListenHTTPS(addr string, h *Holder, log *slog.Logger) (*Gate, net.Listener, error) {
+	l, err := net.Listen("tcp", addr)
+	if err != nil {
+		return nil, nil, err
+	}
+	g := NewGate(l, h, log)
+	return g, g.Anyone("http/1.1", true), nil
+}
+
+// Close frees the listener of a gate that does not run.
+func (g *Gate) Close() error { return g.l.Close() }

@@ -157,15 +157,20 @@ func (h *Holder) Client(proto string, kinds ...Kind) *tls.Config {
 		}}
 }
 
-// server is the TLS of one protocol of a door.
-func (h *Holder) server(r *route) *tls.Config {
-	c := &tls.Config{MinVersion: tls.VersionTLS13, NextProtos: []string{r.proto},
+// Public is the TLS of a listener for people and devices, of whom TLS proves nothing.
+func (h *Holder) Public(protos ...string) *tls.Config {
+	return &tls.Config{MinVersion: tls.VersionTLS13, NextProtos: protos,
 		GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) {
 			if c := h.Certificate(); c != nil {
 				return c, nil
 			}
 			return nil, ErrNone
 		}}
+}
+
+// server is the TLS of one protocol of a door.
+func (h *Holder) server(r *route) *tls.Config {
+	c := h.Public(r.proto)
 	if len(r.kinds) == 0 {
 		return c
 	}
