@@ -1,27 +1,86 @@
+// The ward desk.
 import "../lib/base.css";
-import { useEffect } from "preact/hooks";
+import "./desk.css";
 import type { JSX } from "preact";
-import { me } from "../lib/session";
+import { useEffect } from "preact/hooks";
+import { now } from "../lib/clock";
+import { useKeys } from "../lib/keys";
+import { stream } from "../lib/live";
+import { me, unreachable } from "../lib/session";
 import { start } from "../lib/start";
-import { Incidents } from "../lib/store";
-import { LinePill, LogIn, PriorityMark, StreamState, Toggles } from "../lib/ui";
+import { Button, LogIn } from "../lib/ui";
 import { w } from "../lib/words";
+import { ask, question } from "./ask";
+import { can, Case, choices } from "./case";
+import { Questions } from "./dialogs";
+import { begun } from "./forms";
+import { fitMap, MapView } from "./mapview";
+import { Queue } from "./queue";
+import { audible, Bell, play, wake } from "./sound";
+import { begin, detail, letIn, move, paused, perform, ringing, undo, undoable } from "./state";
+import { Strip } from "./strip";
+import { Banners, Top } from "./top";
+import { t } from "./words";
 
-const open = new Incidents("/api/v1/incidents?status=open&limit=1000", (r) => r.status !== "closed");
+function Undo(): JSX.Element | null {
+  void now.value;
+  const u = undoable.value;
+  const left = u ? Math.ceil((u.until - Date.now()) / 1000) : 0;
+  if (!u || left <= 0) return null;
+  return <div class="undo" role="status"><Button k="Z" onClick={() => void undo()}>{t("undo_n", { what: u.label, s: left })}</Button></div>;
+}
+
+function Desk(): JSX.Element {
+  useEffect(() => {
+    begin();
+    if (!begun()) ask("shift");
+    const bell = new Bell(ringing);
+    const press = (): void => void (audible.value || wake());
+    addEventListener("pointerdown", press);
+    addEventListener("keydown", press);
+    return () => {
+      bell.close();
+      removeEventListener("pointerdown", press);
+      removeEventListener("keydown", press);
+    };
+  }, []);
+  const i = detail.value;
+  const c = can(i);
+  const settle = i ? choices(i).flatMap((x) => x.list) : [];
+  useKeys({
+    J: () => move(1), K: () => move(-1), ArrowDown: () => move(1), ArrowUp: () => move(-1),
+    A: () => c.claim && void perform("claim"), V: () => c.work && ask("verify"), D: () => c.work && ask("dispatch"), Y: () => c.arrive && ask("arrive"),
+    R: () => c.work && ask(i?.status === "resolved" ? "close" : "resolve"), C: () => i && ask("contact"), G: () => i && ask("note"), E: () => c.work && ask("classify"),
+    P: () => c.park && ask("park"), M: () => c.merge && ask("merge"), W: () => c.work && ask("forward"), T: () => c.accept && void perform("accept"),
+    B: () => c.release && void perform("release"), O: () => c.reopen && ask("reopen"), I: () => i && print(),
+    N: () => ask("report"), H: () => ask("handover"), Z: () => void undo(), L: () => (paused.value = !paused.value), U: letIn, F: fitMap,
+    X: () => void wake().then(() => play("P1")), "/": () => document.getElementById("search")?.focus(), "?": () => ask("help"),
+    ...Object.fromEntries(settle.map((x) => [x.key, () => stream.value === "live" && x.take()])),
+  }, question.value === null);
+  return (
+    <div class="desk">
+      <Top />
+      <Banners />
+      <main class="body">
+        <Queue />
+        <div class="middle"><MapView /><Strip /></div>
+        <Case />
+      </main>
+      <Undo />
+      <Questions />
+    </div>
+  );
+}
 
 function Screen(): JSX.Element {
-  const who = me.value;
+  const o = me.value;
   useEffect(() => {
-    if (who) open.start();
-  }, [who]);
-  if (who === undefined) return <main class="login" aria-busy="true" />;
-  if (who === null) return <LogIn title={w("app")} />;
-  return (
-    <main>
-      <p class="row"><StreamState /><LinePill /><Toggles /></p>
-      <ul>{open.list().map((r) => <li key={r.id}><PriorityMark of={r.priority} /> {r.category && w(r.category)} {w(r.status)}</li>)}</ul>
-    </main>
-  );
+    document.title = `${t("title")} – ${w("app")}`;
+  });
+  if (o === undefined) return <main class="login" aria-busy="true"><h1>{w("app")}</h1><p role="status">{unreachable.value ? w("no_answer") : ""}</p></main>;
+  if (o === null || stream.value === "out") return <LogIn title={t("title")} onIn={begin} />;
+  if (o.role === "administrator") return <main class="login"><h1>{t("title")}</h1><p>{t("no_right")}</p><LogIn title={w("log_in")} /></main>;
+  return <Desk />;
 }
 
 start(Screen);

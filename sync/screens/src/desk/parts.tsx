@@ -1,0 +1,48 @@
+// Small parts of the desk.
+import type { JSX } from "preact";
+import { nodeNow, now, span } from "../lib/clock";
+import type { Incident, Row } from "../lib/api";
+import { due } from "./order";
+import { unit } from "./state";
+import { t, type Word } from "./words";
+
+/** Age up to the deadline, then QUÁ HẠN. */
+export function Due(p: { row: Row }): JSX.Element {
+  void now.value;
+  const at = nodeNow();
+  const d = due(p.row, unit.value);
+  if (d && at > d.at) return <b class="overdue">{t("overdue", { age: span(at - d.at) })}</b>;
+  const age = p.row.received_at ? span(at - Date.parse(p.row.received_at)) : "?";
+  return (
+    <span class="due">
+      {age}
+      {d && d.at - at < 86_400_000 && <span class="dim"> / {t(`step_${d.step}` as Word)} {span(d.at - Date.parse(p.row.received_at ?? ""))}</span>}
+    </span>
+  );
+}
+
+/** Whether the city has all of it. */
+export function Delivery(p: { pending: number | undefined }): JSX.Element {
+  return p.pending ? <span class="tag pending" title={t("pending", { n: p.pending })}>⇡ {p.pending}</span> : <span class="tag" title={t("at_city")}>✓</span>;
+}
+
+const kinds = ["report", "repeat", "signal", "status", "routed", "missed", "suggested", "void", "tick", "alarm", "rules", "wards", "activate", "account"];
+export const kindWord = (k: string): string => t((kinds.includes(k) ? `k_${k}` : k) as Word);
+
+/** "false:prank" in words. */
+export function reasonWord(reason: string | undefined): string {
+  if (!reason) return "";
+  const [head, tail] = reason.split(":");
+  const known: Record<string, Word> = { true: "true", doubtful: "doubtful", false: "false", duplicate: "duplicate" };
+  if (head === "check") return t(`check_${tail}` as Word);
+  if (head && known[head]) return t(known[head]) + (tail ? ` – ${t(`r_${tail}` as Word)}` : "");
+  if (head === "call") return t(`o_${tail}` as Word);
+  if (head === "park") return t(`park_reason_${tail}` as Word);
+  if (head === "taken") return t("taken", { how: t(`by_${tail}` as Word) });
+  return reason;
+}
+
+/** What an officer reads first of an incident. */
+export function headline(i: Incident): string {
+  return i.summary || i.reports[0]?.sealed?.text || "";
+}

@@ -1,0 +1,76 @@
+// The queue: one list, priority then oldest.
+import type { JSX } from "preact";
+import { useEffect, useRef } from "preact/hooks";
+import { now } from "../lib/clock";
+import { stream } from "../lib/live";
+import { me } from "../lib/session";
+import type { ID, Row } from "../lib/api";
+import { Button, PriorityMark } from "../lib/ui";
+import { w } from "../lib/words";
+import { holderOf, unclaimed } from "./order";
+import { Delivery, Due, reasonWord } from "./parts";
+import { choose, chosen, filter, hovered, incidents, letIn, paused, queue, unit, waiting } from "./state";
+import { t } from "./words";
+
+function Line(p: { id: ID; row: Row | undefined }): JSX.Element {
+  const r = p.row;
+  const on = chosen.value === p.id;
+  const me_ = useRef<HTMLLIElement>(null);
+  useEffect(() => {
+    if (on) me_.current?.scrollIntoView({ block: "nearest" });
+  }, [on]);
+  if (!r) return <li class="line gone" ref={me_}><span>{t("gone")}</span></li>;
+  const holder = holderOf(r, unit.value);
+  const alone = unclaimed(r, unit.value, now.value);
+  return (
+    <li ref={me_} class={`line ${r.priority ?? ""} ${on ? "on" : ""} ${alone ? "alone" : ""} ${r.silent ? "silent" : ""}`} data-id={p.id}
+      onPointerEnter={() => (hovered.value = p.id)} onPointerLeave={() => hovered.value === p.id && (hovered.value = null)}>
+      <button type="button" class="pick" aria-pressed={on} onClick={() => choose(p.id)}>
+        <span class="first">
+          <PriorityMark of={r.priority} />
+          <b>{r.stub ? t("stub") : r.category ? w(r.category) : "?"}</b>
+          <Due row={r} />
+        </span>
+        <span class="text">{r.brief?.text || (r.silent ? "" : "—")}{r.brief?.place ? <span class="dim"> · {r.brief.place}</span> : null}</span>
+        <span class="tags">
+          {holder ? <span class="tag holder">{holder === me.value?.user ? t("mine") : holder}</span> : <span class="tag">{alone ? t("unclaimed") : "–"}</span>}
+          <span class="tag">{w(r.status)}</span>
+          {r.verdict && <span class="tag">{reasonWord(r.verdict.split(":")[0])}</span>}
+          {r.silent && <span class="tag loud">{t("silent_alarm")}</span>}
+          {r.suggested && <span class="tag">{t("suggested")}</span>}
+          {r.merged?.length ? <span class="tag">{t("merged_n", { n: r.merged.length + 1 })}</span> : null}
+          {r.conflicts ? <span class="tag loud">{t("conflicts_n", { n: r.conflicts })}</span> : null}
+          <Delivery pending={r.brief?.pending} />
+        </span>
+      </button>
+    </li>
+  );
+}
+
+export function Queue(): JSX.Element {
+  const rows = queue.value;
+  const fresh = waiting.value;
+  const urgent = fresh.filter((id) => incidents.get(id)?.priority === "P1").length;
+  return (
+    <section class={`panel queue ${stream.value === "live" ? "" : "stale"}`} aria-label={t("queue")}>
+      <div class="head">
+        <h2>{t("queue")} <span class="dim">{rows.length}</span></h2>
+        <Button k="L" pressed={paused.value} onClick={() => (paused.value = !paused.value)}>{paused.value ? t("resume") : t("pause")}</Button>
+        <label class="search">
+          <span class="visually-hidden">{t("search")}</span>
+          <kbd aria-hidden="true">/</kbd>
+          <input id="search" type="search" value={filter.value} placeholder={t("search")} onInput={(e) => (filter.value = e.currentTarget.value)}
+            onKeyDown={(e) => { if (e.key === "Escape" && !e.isComposing) { filter.value = ""; e.currentTarget.blur(); } if (e.key === "Enter" && !e.isComposing) e.currentTarget.blur(); }} />
+        </label>
+      </div>
+      {paused.value && <p class="note">{t("paused")}</p>}
+      {fresh.length > 0 && (
+        <button type="button" class={`btn letin ${urgent ? "P1" : ""}`} onClick={letIn} aria-live="polite" data-testid="waiting">
+          <kbd aria-hidden="true">U</kbd><span>{urgent ? t("waiting_p1", { n: fresh.length, p: urgent }) : t("waiting", { n: fresh.length })}</span>
+        </button>
+      )}
+      <ul class="lines" tabIndex={0} aria-label={t("queue")}>{rows.map((r) => <Line key={r.id} id={r.id} row={r.row} />)}</ul>
+      {rows.length === 0 && <p class="empty">{filter.value ? t("none_match") : t("empty_queue")}</p>}
+    </section>
+  );
+}
