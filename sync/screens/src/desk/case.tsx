@@ -99,12 +99,12 @@ export function Conflicts(p: { i: Incident }): JSX.Element | null {
   );
 }
 
-export function Source(p: { a: Arrival }): JSX.Element {
+export function Source(p: { a: Arrival; /** The words stand above already. */ known?: string }): JSX.Element {
   const a = p.a;
   const who = a.sealed?.reporter;
   return (
     <div class="source">
-      {a.redacted ? <p class="dim">{t("redacted")}</p> : a.unreadable ? <p class="dim">{t("unreadable")}</p> : a.sealed?.text ? <p class="words">{a.sealed.text}</p> : null}
+      {a.redacted ? <p class="dim">{t("redacted")}</p> : a.unreadable ? <p class="dim">{t("unreadable")}</p> : a.sealed?.text && a.sealed.text !== p.known ? <p class="words">{a.sealed.text}</p> : null}
       <dl class="facts">
         {who && <><dt>{t("reporter")}</dt><dd>{who.name ?? (who.anonymous ? t("anonymous") : "")} {who.phone && <a href={`tel:${who.phone}`}>{who.phone}</a>}</dd></>}
         {(a.sealed?.place_text || a.place) && <><dt>{t("place")}</dt><dd>{a.sealed?.place_text} {a.place && <small class="dim">{t("accuracy", { m: Math.round(a.place.accuracy_m) })}{a.place.fixed_at && ` · ${t("fix_age", { age: span(Date.parse(a.received_at) - Date.parse(a.place.fixed_at)) })}`}</small>}</dd></>}
@@ -198,7 +198,7 @@ export function Case(): JSX.Element {
       <History i={i} />
       <Merged i={i} />
       <h3>{t("reports")}</h3>
-      {i.reports.map((a) => <Source key={a.id + a.origin} a={a} />)}
+      {i.reports.map((a) => <Source key={a.id + a.origin} a={a} known={text} />)}
       <Checklist i={i} />
       <p class="small dim">{t("lead")}: {unitName(i.lead)} · {t("units_told")}: {i.units.map((u) => `${unitName(u.unit)} (${w(u.progress)}${u.holder ? `, ${u.holder.officer}` : ""})`).join("; ")}</p>
       <Timeline i={i} />

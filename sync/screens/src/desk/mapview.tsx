@@ -19,7 +19,7 @@ export function MapView(): JSX.Element {
   const map = useRef<CityMap | null>(null);
   const [byHand, setByHand] = useState(false);
   useEffect(() => {
-    const m = new CityMap(el.current!, { onMark: choose, onMoved: () => setByHand(true), fill: (x) => (`ward/${x.code}` === unit.value ? { colour: getComputedStyle(document.documentElement).getPropertyValue("--raised").trim() } : undefined) });
+    const m = new CityMap(el.current!, { onMark: choose, onMoved: () => setByHand(true), fill: (x) => (`ward/${x.code}` === unit.value ? { own: true } : undefined) });
     map.current = m;
     refit = () => {
       m.fit();

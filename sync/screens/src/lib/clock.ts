@@ -27,13 +27,14 @@ setInterval(() => {
   now.value = nodeNow();
 }, 1000);
 
-/** A span as people read it: 45 s reads 0:45, an hour 1:00:00, two days 2d 3h. */
+/** A span as people read it: 45 s reads 0:45, an hour 1:00:00, two days 2 ngày 3 giờ. */
 export function span(ms: number): string {
   const s = Math.max(0, Math.floor(ms / 1000));
   const two = (n: number) => String(n).padStart(2, "0");
   if (s < 3600) return `${Math.floor(s / 60)}:${two(s % 60)}`;
   if (s < 86_400) return `${Math.floor(s / 3600)}:${two(Math.floor(s / 60) % 60)}:${two(s % 60)}`;
-  return `${Math.floor(s / 86_400)}d ${Math.floor(s / 3600) % 24}h`;
+  const [d, h] = [Math.floor(s / 86_400), Math.floor(s / 3600) % 24];
+  return lang.value === "vi" ? `${d} ngày${h ? ` ${h} giờ` : ""}` : `${d} d${h ? ` ${h} h` : ""}`;
 }
 
 const zone = "Asia/Ho_Chi_Minh";

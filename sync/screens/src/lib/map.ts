@@ -59,7 +59,7 @@ const PriorityMarker = L.CircleMarker.extend({
 
 export interface MapOptions {
   /** Colour and label of a ward; undefined: plain. */
-  fill?: (w: Ward) => { colour: string; hatched?: boolean; title?: string } | undefined;
+  fill?: (w: Ward) => { colour?: string; hatched?: boolean; title?: string; /** Outlined: it is this desk's own. */ own?: boolean } | undefined;
   onMark?: (id: string) => void;
   onWard?: (w: Ward) => void;
   /** The map was moved by hand; it moves itself no more until fit(). */
@@ -100,7 +100,7 @@ export class CityMap {
     for (const w of list) {
       const f = this.o.fill?.(w);
       const p = L.polygon(w.rings, {
-        renderer: this.canvas, color: colour("--map-line"), weight: 1, fillColor: f?.colour ?? colour("--map-ward"), fillOpacity: f?.hatched ? 0.25 : 0.9,
+        renderer: this.canvas, color: colour(f?.own ? "--text" : "--map-line"), weight: f?.own ? 2.5 : 1, fillColor: f?.colour ?? colour("--map-ward"), fillOpacity: f?.hatched ? 0.25 : 0.9,
         ...(f?.hatched || !w.exact ? { dashArray: "4 4" } : {}),
       });
       p.bindTooltip(f?.title ?? w.name, { sticky: true });
