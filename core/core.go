@@ -202,7 +202,7 @@ func (n *Node) Run(ctx context.Context) error {
 		}()
 	}
 	srv := api.New(api.Config{Backend: backend{n}, Directory: n.people, Sessions: identity.NewSessions(n.wall, n.session, n.people), Now: n.wall,
-		Metrics: n.metrics(), Log: n.log, Title: "Trung tâm chỉ huy"})
+		Metrics: n.metrics(), Log: n.log})
 	start(&fg, "http", func() error { return srv.Serve(front, n.http) })
 	if n.trust.https != nil {
 		start(&fg, "https door", func() error { return n.trust.https.Run(front) })

@@ -214,7 +214,7 @@ func (s *Station) Run(ctx context.Context) error {
 		}()
 	}
 	srv := api.New(api.Config{Backend: backend{s}, Directory: s.people, Sessions: identity.NewSessions(s.wall, s.session, s.people), Now: s.wall,
-		Metrics: s.metrics(), Log: s.log, Title: "Công an " + wardName(s.c.Ward)})
+		Metrics: s.metrics(), Log: s.log})
 	start(&bg, "ledger", func() error { return s.ledger.Run(back) })
 	start(&fg, "enrolment", func() error { return s.member.Run(front) })
 	start(&fg, "uplink", func() error { s.member.Wait(front); return s.up.Run(front) })

@@ -117,7 +117,7 @@ func TestServers_EveryAnswer_IsAsDescribed(t *testing.T) {
 // as a node serves, and a minute for a file to be committed by nobody. The screens
 // are in this binary or they are not; sync/screens tests both.
 var notProvoked = []string{"GET /api/v1/live 503", "POST /api/v1/rules 503", "POST /api/v1/wards 503", "GET /assets/{file} 200",
-	"GET /desk/ 200", "GET /command/ 200", "GET /citizen/ 200", "GET /desk/ 503", "GET /command/ 503", "GET /citizen/ 503"}
+	"GET /desk/ 200", "GET /command/ 200", "GET /citizen/ 200", "GET / 200", "GET / 503", "GET /desk/ 503", "GET /command/ 503", "GET /citizen/ 503"}
 
 func (h *held) reports(base string) {
 	t := h.t
@@ -382,14 +382,15 @@ func (h *held) lists(base string) {
 }
 
 func (h *held) small(base string) {
-	for _, p := range []string{"/healthz", "/readyz", "/metrics", "/openapi.yaml", "/asyncapi.yaml", "/", "/page.js", "/page.css"} {
+	for _, p := range []string{"/healthz", "/readyz", "/metrics", "/openapi.yaml", "/asyncapi.yaml"} {
 		h.ask(200, base, "", "GET", p, "")
 	}
+	status := 200
+	if !screens.Load().Built() {
+		status = 503
+	}
+	h.ask(status, base, "", "GET", "/", "")
 	for _, name := range screens.Names {
-		status := 200
-		if !screens.Load().Built() {
-			status = 503
-		}
 		h.ask(status, base, "", "GET", "/"+name+"/", "")
 	}
 	h.ask(404, base, "", "GET", "/assets/nothing.js", "")

@@ -2,7 +2,6 @@ package api
 
 import (
 	_ "embed"
-	"html/template"
 	"net/http"
 )
 
@@ -18,34 +17,10 @@ func OpenAPI() []byte { return openapiYAML }
 // AsyncAPI describes the messages of devices over MQTT.
 func AsyncAPI() []byte { return asyncapiYAML }
 
-//go:embed page.html
-var pageHTML string
-
-//go:embed page.js
-var pageJS []byte
-
-//go:embed page.css
-var pageCSS []byte
-
-var pageTemplate = template.Must(template.New("page").Parse(pageHTML))
-
-func (s *Server) page(w http.ResponseWriter, _ *http.Request) error {
-	w.Header().Set("Content-Type", "text/html; charset=utf-8")
-	return pageTemplate.Execute(w, struct{ Title string }{s.Title})
-}
-
 func static(w http.ResponseWriter, kind string, b []byte) error {
 	w.Header().Set("Content-Type", kind)
 	_, _ = w.Write(b) // the client has gone; there is nobody to tell
 	return nil
-}
-
-func (s *Server) pageScript(w http.ResponseWriter, _ *http.Request) error {
-	return static(w, "text/javascript; charset=utf-8", pageJS)
-}
-
-func (s *Server) pageStyle(w http.ResponseWriter, _ *http.Request) error {
-	return static(w, "text/css; charset=utf-8", pageCSS)
 }
 
 func (s *Server) openapi(w http.ResponseWriter, _ *http.Request) error {
@@ -62,4 +37,15 @@ func (s *Server) screen(w http.ResponseWriter, r *http.Request) error {
 		return Problem(404, "not-found", "", "there is nothing at %s", r.URL.Path)
 	}
 	return nil
+}
+
+// home is the screen of whoever comes without a path: at a station the ward desk,
+// at the core the command centre.
+func (s *Server) home(w http.ResponseWriter, r *http.Request) error {
+	r = r.Clone(r.Context())
+	r.URL.Path = "/desk/"
+	if _, city := s.Backend.(CityLog); city {
+		r.URL.Path = "/command/"
+	}
+	return s.screen(w, r)
 }

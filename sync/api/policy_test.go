@@ -58,8 +58,6 @@ var expected = map[string]string{
 	"GET /openapi.yaml":                   "WPCSAUdnf",
 	"GET /asyncapi.yaml":                  "WPCSAUdnf",
 	"GET /{$}":                            "WPCSAUdnf",
-	"GET /page.js":                        "WPCSAUdnf",
-	"GET /page.css":                       "WPCSAUdnf",
 	"GET /desk/":                          "WPCSAUdnf",
 	"GET /command/":                       "WPCSAUdnf",
 	"GET /citizen/":                       "WPCSAUdnf",

@@ -50,8 +50,6 @@ type Config struct {
 	// Metrics is what /metrics serves, with the interface's own figures; nil: nothing.
 	Metrics *prometheus.Registry
 	Log     *slog.Logger
-	// Title stands on the plain page.
-	Title string
 }
 
 // Server answers requests.
@@ -125,9 +123,7 @@ func (s *Server) routes() {
 	on("GET /readyz", s.readyz)
 	on("GET /openapi.yaml", s.openapi)
 	on("GET /asyncapi.yaml", s.asyncapi)
-	on("GET /{$}", s.page)
-	on("GET /page.js", s.pageScript)
-	on("GET /page.css", s.pageStyle)
+	on("GET /{$}", s.home)
 	for _, name := range screens.Names {
 		on("GET /"+name+"/", s.screen)
 	}

@@ -94,8 +94,6 @@ var Endpoints = map[string]Access{
 	"GET /openapi.yaml":                   {Open: true},
 	"GET /asyncapi.yaml":                  {Open: true},
 	"GET /{$}":                            {Open: true}, // the pages hold no data; what they show they ask for
-	"GET /page.js":                        {Open: true},
-	"GET /page.css":                       {Open: true},
 	"GET /desk/":                          {Open: true},
 	"GET /command/":                       {Open: true},
 	"GET /citizen/":                       {Open: true},

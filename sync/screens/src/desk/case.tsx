@@ -1,5 +1,6 @@
 // The case: all that is known of one incident, and what can be done with it.
 import type { JSX } from "preact";
+import { useEffect, useRef } from "preact/hooks";
 import { clock, dated, nodeNow, now, span } from "../lib/clock";
 import { stream } from "../lib/live";
 import { me } from "../lib/session";
@@ -169,13 +170,19 @@ function Merged(p: { i: Incident }): JSX.Element | null {
 
 export function Case(): JSX.Element {
   const i = detail.value;
+  const el = useRef<HTMLElement>(null);
+  const id = chosen.value;
+  useEffect(() => {
+    // On a phone the case stands below the queue.
+    if (id && matchMedia("(max-width: 760px)").matches) el.current?.scrollIntoView({ block: "start" });
+  }, [id]);
   const row = chosen.value ? incidents.get(chosen.value) : undefined;
   void now.value;
-  if (!i) return <section class="panel case" id="case" aria-label={t("case")}><p class="empty">{chosen.value ? "…" : t("pick")}</p></section>;
+  if (!i) return <section class="panel case" id="case" ref={el} aria-label={t("case")}><p class="empty">{chosen.value ? "…" : t("pick")}</p></section>;
   const h = held(i);
   const text = headline(i);
   return (
-    <section class={`panel case ${stream.value === "live" ? "" : "stale"}`} id="case" aria-label={t("case")} data-testid="case">
+    <section class={`panel case ${stream.value === "live" ? "" : "stale"}`} id="case" ref={el} aria-label={t("case")} data-testid="case">
       <p class="print-only"><b>{t("print_head")}</b> {i.id} · {t("printed", { at: dated(nodeNow()), who: me.value?.user ?? "" })}</p>
       <div class="head">
         <h2><PriorityMark of={i.priority} /> {i.category ? w(i.category) : t("stub")} <small class="dim">{i.id.slice(0, 8)}</small></h2>
