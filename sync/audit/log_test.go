@@ -155,8 +155,14 @@ func join(parts []part) []byte {
 	return out
 }
 
-// incident writes the proof of the log's entries, which are all about its first incident.
-func (c *city) incident(t testing.TB) []byte {
+// incident writes the proof of the log's entries, which are all about one incident.
+func (c *city) incident(t testing.TB, id record.ID, cp Checkpoint) []byte {
+	t.Helper()
+	return c.some(t, id, cp, c.entries)
+}
+
+// some is incident with some of the entries.
+func (c *city) some(t testing.TB, id record.ID, cp Checkpoint, entries []Entry) []byte {
 	t.Helper()
 	var stored []tlog.Hash
 	read := tlog.HashReaderFunc(func(at []int64) (out []tlog.Hash, _ error) {
@@ -172,16 +178,11 @@ func (c *city) incident(t testing.TB) []byte {
 		}
 		stored = append(stored, more...)
 	}
-	n := int64(len(c.entries))
-	root, err := tlog.TreeHash(n, read)
-	if err != nil {
-		t.Fatal(err)
-	}
 	var out bytes.Buffer
-	w := NewIncident(&out, c.signer.Key, [][]byte{c.statement(t)}, record.DerivedID("incident", fmt.Append(nil, 0)), c.checkpoint(t, Checkpoint{uint64(n), root, 1_790_000_000_000}))
-	for i := range c.entries {
-		e := &c.entries[i]
-		p, err := tlog.ProveRecord(n, int64(i), read)
+	w := NewIncident(&out, c.signer.Key, [][]byte{c.statement(t)}, id, c.checkpoint(t, cp))
+	for i := range entries {
+		e := &entries[i]
+		p, err := tlog.ProveRecord(int64(cp.Size), int64(e.Index)-1, read)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -194,4 +195,11 @@ func (c *city) incident(t testing.TB) []byte {
 		t.Fatal(err)
 	}
 	return out.Bytes()
+}
+
+// proof is the export of the incident that mustIncident has.
+func proof(t testing.TB) []byte {
+	t.Helper()
+	c, id := mustIncident(t)
+	return c.evidence(t, id).Export
 }

@@ -294,10 +294,9 @@ func TestVerify_LivesThatDoNotFollow_AreNoticedAndNoFault(t *testing.T) {
 }
 
 func TestVerify_OneIncident_AnyByteChangedOrPartMoved_SaysSo(t *testing.T) {
-	c := mustCity(t, 12, 5)
-	raw := c.incident(t)
+	raw := proof(t)
 	res, err := verify(raw, Options{})
-	if err != nil || res.Entries != 5 || res.Incident.Zero() || res.Receipts != 5 {
+	if err != nil || res.Entries != 9 || res.Incident.Zero() || res.Receipts != 9 {
 		t.Fatal(res, err)
 	}
 	for at := range raw {
