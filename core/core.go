@@ -44,6 +44,7 @@ type Node struct {
 	keys     *sealing.Keyring
 	people   *identity.Directory
 	trust    *machines
+	proofs   *proofs
 	session  [32]byte
 	applies  prometheus.Histogram
 
@@ -133,6 +134,9 @@ func New(c Config, log *slog.Logger) (n *Node, err error) {
 	}
 	n.line = NewLine(LineDeps{ID: c.ID, Machine: n.machine, View: n.view, Keys: n.keys, Sign: n.sign, Clock: n.clock, Cluster: raftLine{n},
 		Wall: n.wall, Log: n.log})
+	if err = n.openProofs(); err != nil {
+		return n, err
+	}
 	n.raft, err = cluster.New(rc, state{n.machine, n.applies}, cluster.Deps{Listener: n.trust.raftL, Dial: n.trust.dial, Log: n.log, Space: n.space, Wall: n.wall, Local: n.local})
 	return n, err
 }
@@ -159,6 +163,11 @@ func (n *Node) closeFiles() {
 	}
 	if n.trust != nil && n.trust.https != nil {
 		_ = n.trust.https.Close() // as above
+	}
+	if n.proofs != nil {
+		if err := n.proofs.Close(); err != nil {
+			n.log.Error("proof", "err", err)
+		}
 	}
 	if n.views != nil {
 		if err := n.views.Close(); err != nil {
@@ -187,7 +196,7 @@ func (n *Node) Run(ctx context.Context) error {
 	defer stopFront()
 	raftCtx, stopRaft := context.WithCancel(context.Background())
 	defer stopRaft()
-	errs := make(chan error, 8)
+	errs := make(chan error, 10)
 	doorCtx, stopDoors := context.WithCancel(context.Background())
 	defer stopDoors()
 	var fg, bg, doors sync.WaitGroup
@@ -211,6 +220,7 @@ func (n *Node) Run(ctx context.Context) error {
 	start(&fg, "lines", func() error { return n.serveLines(front) })
 	start(&fg, "alarms", func() error { return n.line.Run(front) })
 	start(&fg, "views", func() error { return n.view.Run(front) })
+	start(&fg, "checkpoints", func() error { return n.proofs.Run(front) })
 	start(&fg, "ticks", func() error { return n.tick(front) })
 	start(&bg, "raft", func() error { return n.raft.Run(raftCtx) })
 	start(&doors, "raft door", func() error { return n.trust.raft.Run(doorCtx) })

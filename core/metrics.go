@@ -77,6 +77,11 @@ func figureList() []figures.Figure[*scrape] {
 			at, index := s.n.view.Position(), s.n.machine.CityIndex()
 			return float64(index - min(at, index))
 		}),
+		gauge("checkpoint_index", "City index of the last checkpoint of the log that the node signed.", func(s *scrape) float64 {
+			c, _ := s.n.proofs.Last()
+			return float64(c.Size)
+		}),
+		gauge("log_contradicted", "1 when the log does not give what the node signed of it: it was changed or restored.", func(s *scrape) float64 { return figures.Flag(s.n.proofs.Failed() != nil) }),
 		figures.Gauges("wardline_core_station_up", "1 while the ward's station is on the line to this node; the sum over the nodes says whether it is on the line at all.", (*scrape).up, "ward"),
 		figures.Gauges("wardline_core_station_silence_seconds", "Since this node heard of the ward's station; nothing for one that it never heard.", (*scrape).silence, "ward"),
 		figures.Gauges("wardline_core_outbox_rows", "Rows for the ward's station that it has not taken.", func(s *scrape, emit figures.Emit) {

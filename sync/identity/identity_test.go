@@ -67,7 +67,7 @@ func TestPolicy_EveryRightOfEveryRole(t *testing.T) {
 		CommandOfficer:    {ReadIncidents, ActOnIncident, ReadStations, EnterReport, Own},
 		Supervisor:        {ReadIncidents, ActOnIncident, ReadStations, EnterReport, Own},
 		Administrator:     {ReadEntries, ReadStations, ManageRules, ReadAccounts, ManageAccounts, Own, ManageMachines},
-		Auditor:           {ReadIncidents, ReadEntries, ReadStations, ReadAccounts, Own},
+		Auditor:           {ReadIncidents, ReadEntries, Export, ReadStations, ReadAccounts, Own},
 	}
 	for _, role := range Roles {
 		for right := range policy {

@@ -14,9 +14,11 @@ const (
 	ReadIncidents Right = "read_incidents"
 	ActOnIncident Right = "act"
 	ReadEntries   Right = "read_entries"
-	ReadStations  Right = "read_stations"
-	EnterReport   Right = "enter_report"
-	ManageRules   Right = "manage_rules"
+	// Export takes the log, or all about an incident, out of the city as proof.
+	Export       Right = "export"
+	ReadStations Right = "read_stations"
+	EnterReport  Right = "enter_report"
+	ManageRules  Right = "manage_rules"
 
 	ReadAccounts   Right = "read_accounts"
 	ManageAccounts Right = "manage_accounts"
@@ -31,6 +33,7 @@ var policy = map[Right][]Role{
 	ReadIncidents: {WardOfficer, DepartmentOfficer, CommandOfficer, Supervisor, Auditor},
 	ActOnIncident: {WardOfficer, DepartmentOfficer, CommandOfficer, Supervisor},
 	ReadEntries:   {Auditor, Administrator},
+	Export:        {Auditor},
 	ReadStations:  {WardOfficer, DepartmentOfficer, CommandOfficer, Supervisor, Administrator, Auditor},
 	EnterReport:   {WardOfficer, DepartmentOfficer, CommandOfficer, Supervisor},
 	ManageRules:   {Administrator},
@@ -71,6 +74,12 @@ var Endpoints = map[string]Access{
 	"GET /api/v1/malformed":               {Right: ReadIncidents},
 	"GET /api/v1/entries":                 {Right: ReadEntries},
 	"GET /api/v1/digest":                  {Right: ReadEntries},
+	"GET /api/v1/log/key":                 {Right: ReadEntries},
+	"GET /api/v1/log/checkpoint":          {Right: ReadEntries},
+	"GET /api/v1/log/inclusion":           {Right: ReadEntries},
+	"GET /api/v1/log/consistency":         {Right: ReadEntries},
+	"GET /api/v1/log/export":              {Right: Export},
+	"GET /api/v1/incidents/{id}/evidence": {Right: Export},
 	"GET /api/v1/stations":                {Right: ReadStations},
 	"GET /api/v1/units":                   {Right: ReadStations},
 	"GET /api/v1/rules":                   {Right: ReadStations},
