@@ -1,0 +1,46 @@
+package city
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+
+	"wardline/sync/screens"
+)
+
+// browse runs one file of sync/screens/e2e, with Debian's Chromium, against a city.
+func browse(t *testing.T, w *town, name string) {
+	t.Helper()
+	c := exec.Command("node", "--test", "--test-reporter=spec", filepath.Join("e2e", name))
+	c.Dir = "../../sync/screens"
+	c.Env = append(os.Environ(), "CITY_JSON="+filepath.Join(w.dir, "city.json"), "NODE_NO_WARNINGS=1")
+	out, err := c.CombinedOutput()
+	t.Logf("%s", out)
+	if err != nil {
+		t.Error(err)
+	}
+}
+
+// needBrowser skips where there is no browser, no Node, or no screen in the binary.
+func needBrowser(t *testing.T) {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("starts a whole city")
+	}
+	for _, name := range []string{"node", "chromium"} {
+		if _, err := exec.LookPath(name); err != nil {
+			t.Skipf("%s is not installed (make setup)", name)
+		}
+	}
+	if _, err := os.Stat("../../sync/screens/node_modules/playwright-core"); err != nil || !screens.Load().Built() {
+		t.Skip("the screens are not built (make screens)")
+	}
+}
+
+// TestCitizenPage_NetworkTabAndClock_EveryReportOnce: the promise as a frightened
+// person's phone sees it.
+func TestCitizenPage_NetworkTabAndClock_EveryReportOnce(t *testing.T) {
+	needBrowser(t)
+	browse(t, startTown(t), "citizen.test.mjs")
+}
