@@ -12,6 +12,11 @@ import (
 // browse runs one file of sync/screens/e2e, with Debian's Chromium, against a city.
 func browse(t *testing.T, w *town, name string) {
 	t.Helper()
+	for _, file := range []string{name, "browser.mjs"} { // read here, so that a cached result does not outlive them
+		if _, err := os.ReadFile(filepath.Join("../../sync/screens/e2e", file)); err != nil {
+			t.Fatal(err)
+		}
+	}
 	c := exec.Command("node", "--test", "--test-reporter=spec", filepath.Join("e2e", name))
 	c.Dir = "../../sync/screens"
 	c.Env = append(os.Environ(), "CITY_JSON="+filepath.Join(w.dir, "city.json"), "NODE_NO_WARNINGS=1")
