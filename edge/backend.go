@@ -145,8 +145,8 @@ func (b backend) Here(id record.ID) ([]api.Stored, error) {
 	return out, err
 }
 
-func (b backend) Open(_ uint64, s *record.Sealed) ([]byte, error) {
-	k, err := b.s.ledger.Key(s.Key)
+func (b backend) Open(at uint64, s *record.Sealed) ([]byte, error) {
+	k, err := b.s.ledger.Key(at, s.Key)
 	if err != nil {
 		return nil, err
 	}

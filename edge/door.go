@@ -26,6 +26,10 @@ func (x doorLedger) ClockState() record.ClockState {
 
 func (x doorLedger) appendOf(d intake.Draft) ledger.Append {
 	a := ledger.Append{Lane: d.Lane, Body: d.Body}
+	if d.Once != nil && !x.s.up.Status().Connected {
+		routed := x.s.routed(&d.Body)
+		a.Behind = &routed
+	}
 	if d.Key != nil {
 		a.Keys = append(a.Keys, x.s.keys.Wrap(d.Key.ID, d.Key.Key))
 	}

@@ -177,12 +177,8 @@ type stationLog struct{ l *ledger.Ledger }
 func (x stationLog) Position() uint64         { return x.l.Position() }
 func (x stationLog) Changed() <-chan struct{} { return x.l.Changed() }
 
-func (x stationLog) After(pos uint64, limit int) ([]view.Committed, error) {
-	rows, err := x.l.After(pos, limit)
-	out := make([]view.Committed, len(rows))
-	for i, r := range rows {
-		out[i] = view.Committed{Position: r.Position, Body: r.Body}
-	}
+func (x stationLog) After(pos uint64, limit int) (out []view.Committed, err error) {
+	err = x.l.Bodies(pos, limit, func(pos uint64, b record.Body) { out = append(out, view.Committed{Position: pos, Body: b}) })
 	return out, err
 }
 

@@ -28,12 +28,14 @@ const routeBack = 2000
 // a sync of its own, in the way of the next report's.
 const (
 	aloneGroup = 128
+	aloneLook  = 1 << 16 // entries that are looked at in one go
 	alonePace  = 25 * time.Millisecond
 	aloneRetry = 500 * time.Millisecond
 )
 
-// routeAlone routes reports while the city is away: who leads and who is told
-// as far as this station knows. The city's routing stands over it later.
+// routeAlone routes reports that came while the line stood and that the city, away
+// since then, has not routed. What comes while the line is cut has its routing from the door, right
+// behind it (doorLedger). The city's routing stands over both later.
 func (s *Station) routeAlone(ctx context.Context) error {
 	pos := s.ledger.Position()
 	pos -= min(pos, routeBack)
@@ -44,19 +46,14 @@ func (s *Station) routeAlone(ctx context.Context) error {
 	}
 	for {
 		changed := s.ledger.Changed()
-		rows, err := s.ledger.After(pos, aloneGroup)
+		group, next, err := s.ledger.Unrouted(pos, aloneGroup, aloneLook)
 		if err != nil {
 			return err
 		}
-		var group []ledger.Row
-		for _, r := range rows {
-			if r.Body.Kind != record.KindReport || r.Body.Origin != s.origin {
-				continue
-			}
-			if !s.settle(ctx, r.Body.ReceivedAt) {
+		for i := range group {
+			if !s.settle(ctx, group[i].Body.ReceivedAt) {
 				return nil
 			}
-			group = append(group, r)
 		}
 		pause := make(<-chan time.Time)
 		err = nil
@@ -70,8 +67,8 @@ func (s *Station) routeAlone(ctx context.Context) error {
 			pause, changed = time.After(aloneRetry), nil
 		case err != nil:
 			return err
-		case len(rows) > 0:
-			pos = rows[len(rows)-1].Position
+		case next > pos:
+			pos = next
 			pause, changed = time.After(alonePace), nil
 		}
 		select {

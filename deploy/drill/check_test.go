@@ -1,9 +1,11 @@
 package drill
 
 import (
+	"slices"
 	"time"
 
 	"wardline/core/fsm"
+	"wardline/edge/ledger"
 	"wardline/sync/record"
 )
 
@@ -266,16 +268,13 @@ func (s *sim) lists(st *station) {
 func (s *sim) holds(st *station, r fsm.Row) {
 	list, err := st.ledger.Incident(r.Body.Incident)
 	s.must(err)
-	found := false
-	for _, have := range list {
-		found = found || have.Body.ID == r.Body.ID
-	}
-	if !found {
+	at := slices.IndexFunc(list, func(have ledger.Row) bool { return have.Body.ID == r.Body.ID })
+	if at < 0 {
 		s.fail("%s lacks entry %d of the city (%v, %v of %s %v %v %d)", st.name, r.Index, r.Body.Kind, r.Listed, r.Entry.Link.Origin, r.Entry.Link.Incarnation, r.Entry.Link.Lane, r.Entry.Link.Seq)
 		return
 	}
 	if p := r.Body.Payload.Sealed; p != nil {
-		k, err := st.ledger.Key(p.Key)
+		k, err := st.ledger.Key(list[at].Position, p.Key)
 		s.must(err)
 		if k == nil {
 			s.fail("%s lacks the key of entry %d", st.name, r.Index)

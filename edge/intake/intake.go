@@ -182,10 +182,13 @@ func (d *Door) unkept(src Source, raw []byte, id record.ID, err error, done func
 }
 
 func (d *Door) submit(id record.ID, body record.Body, key *door.Key, fp record.Hash, warn []report.Warning, done func(Answer, error)) {
-	extra, err := json.Marshal(warn)
-	if err != nil {
-		done(Answer{}, err)
-		return
+	var extra []byte
+	if len(warn) > 0 {
+		var err error
+		if extra, err = json.Marshal(warn); err != nil {
+			done(Answer{}, err)
+			return
+		}
 	}
 	draft := Draft{Lane: d.lane(body.Payload.Category, body.Payload.Flags), Body: body, Key: key, Once: &Once{id, fp, extra}}
 	d.ledger.Submit(draft, func(k Kept, err error) {
@@ -214,6 +217,10 @@ func (d *Door) submit(id record.ID, body record.Body, key *door.Key, fp record.H
 		if k.Repeat {
 			d.counts.Repeats.Add(1)
 			a.Warnings = nil
+			if len(k.Extra) == 0 {
+				done(a, nil)
+				return
+			}
 			if err := json.Unmarshal(k.Extra, &a.Warnings); err != nil {
 				d.log.Error("stored warnings cannot be read", "id", id, "err", err)
 			}

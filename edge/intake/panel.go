@@ -159,7 +159,7 @@ func (d *Door) alarm(src Source, f PanelFrame, m panel.Meaning, now time.Time) D
 	}
 	p.Fingerprint = (&report.Report{ID: id, Category: p.Category}).Fingerprint()
 	draft.Lane = d.lane(p.Category, p.Flags)
-	draft.Once = &Once{ID: id, Fingerprint: p.Fingerprint, Extra: []byte("[]")}
+	draft.Once = &Once{ID: id, Fingerprint: p.Fingerprint}
 	return draft
 }
 

@@ -30,9 +30,15 @@ const (
 	firstLayer   = 1 << 16
 )
 
-func (f *filter) add(id record.ID) {
+func (f *filter) add(ids ...record.ID) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	for _, id := range ids {
+		f.addLocked(id)
+	}
+}
+
+func (f *filter) addLocked(id record.ID) {
 	if len(f.layers) == 0 || f.layers[len(f.layers)-1].n >= f.layers[len(f.layers)-1].room {
 		room := firstLayer
 		if len(f.layers) > 0 {

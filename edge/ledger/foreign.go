@@ -65,8 +65,13 @@ func (l *Ledger) Foreign(f Foreign) error {
 
 // op runs f in the committer and waits for the sync.
 func (l *Ledger) op(size int, f func(*batch) error) error {
+	return l.wait(&request{lane: record.Urgent, op: f, size: size + 256})
+}
+
+// wait hands a request in and waits for the sync.
+func (l *Ledger) wait(r *request) error {
 	done := make(chan error, 1)
-	r := &request{lane: record.Urgent, op: f, size: size + 256, done: func(_ Result, err error) { done <- err }}
+	r.done = func(_ Result, err error) { done <- err }
 	if err := l.enqueue(r); err != nil {
 		return err
 	}
@@ -88,72 +93,70 @@ func (b *batch) foreign(e CityEntry) error {
 	if err != nil || old != nil {
 		return err
 	}
-	b.pos++
-	row := e.Entry.Append(u64(u64(nil, b.pos), e.Index))
-	if err := b.set(key, row); err != nil {
+	h := held{flags: flagForeign, index: e.Index, entry: e.Entry}
+	if err := b.hold(&h); err != nil {
 		return err
 	}
-	if err := b.set(positionKey(b.pos), key); err != nil {
+	if err := b.set(key, h.place.encode()); err != nil {
 		return err
 	}
-	b.entries++
 	b.l.clock.Observe(body.HLC)
-	return b.index(&body, b.pos)
+	return b.index(&body, h.place, false)
 }
 
 // restore puts an own entry back that this disk lost. Chains of earlier lives
 // only: this process's own chain is on this disk.
 func (b *batch) restore(e record.Entry, index uint64, body *record.Body, hash record.Hash) error {
 	link := e.Link
-	key := entryKey(rowEntry, link.Incarnation, link.Lane, link.Seq)
-	old, err := get(b.tx, key)
+	name := chainName{link.Incarnation, link.Lane}
+	old, ok, err := b.onDisk(name, link.Seq)
 	if err != nil {
 		return err
 	}
-	if old != nil {
-		have, _, err := record.DecodeEntry(old[min(8, len(old)):])
-		if err == nil && have.Hash() == hash {
-			return nil
-		}
+	if ok && old.entry.Hash() != hash {
 		return fmt.Errorf("ledger: the city holds another entry at %s/%s/%d than this disk; the sender must open an incarnation first", link.Incarnation, link.Lane, link.Seq)
 	}
 	if link.Incarnation == b.inc {
 		return nil
 	}
-	name := chainName{link.Incarnation, link.Lane}
-	c, ok := b.chains[name]
-	if !ok {
+	c, known := b.chains[name]
+	if !known {
 		c = &chainRow{Inc: link.Incarnation, Lane: link.Lane}
 		if have, ok := b.l.chains[name]; ok {
 			*c = *have
 		}
-		b.chains[name] = c
 	}
 	if link.Seq != c.Seq+1 || (link.Seq > 1 && link.Prev != c.Hash) {
-		return nil // out of order; the city sends it again in order
+		return nil // here already, or out of order: the city sends it again in order
 	}
+	b.chains[name] = c
 	c.Seq, c.Hash, c.HLC = link.Seq, hash, link.HLC
 	c.Given, c.GivenAt = link.Seq, index
-	b.pos++
-	if err := b.set(key, e.Append(u64(nil, b.pos))); err != nil {
-		return err
+	if ok {
+		return nil // it stands behind the hole that was just mended
 	}
-	if err := b.set(positionKey(b.pos), key); err != nil {
-		return err
-	}
-	if body.Kind == record.KindReport {
-		s := Stored{body.Payload.Fingerprint, link.Incarnation, link.Lane, link.Seq, hash, body.ReceivedAt, nil}
-		if _, known, err := b.Once(body.Payload.Report); err != nil {
+	h := held{entry: e}
+	first := false // arrival of its report
+	if body.Kind == record.KindReport && body.Payload.Report == body.Incident {
+		_, known, err := b.Once(body.Incident)
+		if err != nil {
 			return err
-		} else if !known {
-			b.once[body.Payload.Report] = s
-			if err := b.set(idKey(rowOnce, body.Payload.Report[:]), s.encode()); err != nil {
-				return err
-			}
+		}
+		if first = !known; first {
+			h.flags = flagOnce
 		}
 	}
-	b.entries++
-	return b.index(body, b.pos)
+	if err := b.hold(&h); err != nil {
+		return err
+	}
+	if first {
+		s := storedOf(&h, hash, body)
+		b.once[body.Incident] = &s
+		if err := b.set(idKey(rowOnce, body.Incident[:]), h.place.encode()); err != nil {
+			return err
+		}
+	}
+	return b.index(body, h.place, first)
 }
 
 // SaveReceipt keeps the city's receipt for a chain, synced.

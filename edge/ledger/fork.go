@@ -1,11 +1,13 @@
 package ledger
 
 import (
-	"bytes"
+	"crypto/sha256"
 	"encoding/binary"
 	"errors"
 	"fmt"
 	"slices"
+
+	"github.com/dgraph-io/badger/v4"
 
 	"wardline/sync/planted"
 	"wardline/sync/record"
@@ -21,20 +23,19 @@ func (l *Ledger) Reincarnate(c record.ChainID, from record.Seq) error {
 		return fmt.Errorf("ledger: %s/%d is no entry of %s", c.Origin, from, l.o.Origin)
 	}
 	name := chainName{c.Incarnation, c.Lane}
-	l.smu.RLock()
-	head, ok := l.chains[name]
-	l.smu.RUnlock()
-	if !ok || head.Seq < from {
-		return nil // moved already
-	}
-	m := move{name, from, head.Seq}
-	err := l.op(maxForeign, func(b *batch) error {
+	var m move
+	r := &request{lane: record.Urgent, solo: true, size: maxForeign, op: func(b *batch) error {
+		head, ok := b.l.chains[name]
+		if !ok || head.Seq < from {
+			return nil // moved already
+		}
+		m = move{name, from, head.Seq}
 		if err := b.cutChain(name, from-1); err != nil {
 			return err
 		}
 		return b.moveOn(m)
-	})
-	if err != nil {
+	}}
+	if err := l.wait(r); err != nil || m.last == 0 {
 		return err
 	}
 	l.o.Log.Error("ALARM: this disk and the city held different entries at the same place; ours are appended again in a new incarnation",
@@ -103,23 +104,29 @@ func (l *Ledger) continueMoves() (bool, error) {
 }
 
 // cutChain moves a chain's head back and makes sure that what follows is
-// appended in another incarnation.
+// appended in another incarnation. It reads the disk: nothing of its batch may stand before it.
 func (b *batch) cutChain(name chainName, seq record.Seq) error {
 	c := *b.l.chains[name]
-	if have, ok := b.chains[name]; ok {
-		c = *have
-	}
 	c.Seq, c.Hash = seq, record.Hash{}
 	if seq > 0 {
-		row, err := get(b.tx, entryKey(rowEntry, name.inc, name.lane, seq))
+		h, ok, err := b.onDisk(name, seq)
 		if err != nil {
 			return err
 		}
-		e, _, err := record.DecodeEntry(row[min(8, len(row)):])
+		if !ok {
+			return fmt.Errorf("%w: %s/%s/%d is not there", errRow, name.inc, name.lane, seq)
+		}
+		c.Hash = h.entry.Hash()
+		r, _, err := b.rangeOf(name, seq)
 		if err != nil {
 			return err
 		}
-		c.Hash = e.Hash()
+		if r.last > seq { // the block's range ends here; the rest of it is named until it is moved
+			r.last = seq
+			if err := b.set(rangeKey(name, seq), r.encode()); err != nil {
+				return err
+			}
+		}
 	}
 	b.chains[name] = &c
 	if b.inc == name.inc || b.inc == 0 {
@@ -128,62 +135,83 @@ func (b *batch) cutChain(name chainName, seq record.Seq) error {
 	return nil
 }
 
-// moveAside appends bodies of a move again, as many as one step may, keeps the
-// old rows aside, and gives the seq that is next.
+func (b *batch) rangeOf(name chainName, seq record.Seq) (r chainRange, ok bool, err error) {
+	err = b.l.db.View(func(tx *badger.Txn) error {
+		r, ok, err = rangeOf(tx, name, seq)
+		return err
+	})
+	return r, ok, err
+}
+
+// moveAside appends bodies of a move again, as many as one step may, and gives
+// the seq that is next. The old ones stay where they are; of the chain they are no more.
 func (b *batch) moveAside(m move) (record.Seq, error) {
 	seq, began := m.first, b.bytes
-	for ; seq <= m.last && seq < m.first+moveEntries && b.bytes-began < moveBytes; seq++ {
+	for ; seq <= m.last && seq < m.first+moveEntries && b.bytes+int64(len(b.block))-began < moveBytes; seq++ {
 		if err := b.moveOne(m.name, seq); err != nil {
 			return seq, err
+		}
+		r, ok, err := b.rangeOf(m.name, seq)
+		if err != nil {
+			return seq, err
+		}
+		if ok && r.last == seq {
+			if err := b.drop(rangeKey(m.name, seq)); err != nil {
+				return seq, err
+			}
 		}
 	}
 	return seq, nil
 }
 
 func (b *batch) moveOne(c chainName, seq record.Seq) error {
-	key := entryKey(rowEntry, c.inc, c.lane, seq)
-	row, err := get(b.tx, key)
+	old, ok, err := b.onDisk(c, seq)
+	if err != nil || !ok {
+		return err
+	}
+	body, err := record.DecodeBody(old.entry.Body)
 	if err != nil {
-		return err
-	}
-	if len(row) < 8 {
-		return nil
-	}
-	e, _, err := record.DecodeEntry(row[8:])
-	if err != nil {
-		return err
-	}
-	body, err := record.DecodeBody(e.Body)
-	if err != nil {
-		return err
-	}
-	aside := append([]byte{rowAside}, key[1:]...)
-	// The old position keeps naming a row: the one aside.
-	if err := errors.Join(b.set(aside, row), b.set(positionKey(binary.BigEndian.Uint64(row)), aside)); err != nil {
-		return err
-	}
-	if err := b.drop(key); err != nil {
 		return err
 	}
 	if planted.RetryNewID {
 		body.ID = record.NewID(b.l.o.Wall())
 		body.Incident, body.Payload.Report = body.ID, body.ID
-		if e.Body, err = body.Encode(); err != nil {
+		if old.entry.Body, err = body.Encode(); err != nil {
 			return err
 		}
 	}
-	res, err := b.append(&Append{Lane: c.lane, Body: body}, bytes.Clone(e.Body))
+	keys, err := b.keysAt(old.place)
 	if err != nil {
 		return err
 	}
-	if body.Kind != record.KindReport {
-		return nil
-	}
-	s, ok, err := b.Once(body.Payload.Report)
-	if err != nil || !ok {
+	h := held{flags: old.flags & flagOnce, extra: old.extra}
+	res, err := b.own(c.lane, &body, encoded{old.entry.Body, sha256.Sum256(old.entry.Body)}, &h)
+	if err != nil {
 		return err
 	}
-	s.Incarnation, s.Lane, s.Seq, s.Hash = res.Link.Incarnation, res.Link.Lane, res.Link.Seq, res.Hash
-	b.once[body.Payload.Report] = s
-	return b.set(idKey(rowOnce, body.Payload.Report[:]), s.encode())
+	for _, k := range keys {
+		b.keys = k.Append(binary.BigEndian.AppendUint16(b.keys, uint16(h.pos-h.block)))
+	}
+	if h.flags&flagOnce != 0 {
+		s := storedOf(&h, res.Hash, &body)
+		b.once[body.Payload.Report] = &s
+		if err := b.set(idKey(rowOnce, body.Payload.Report[:]), h.place.encode()); err != nil {
+			return err
+		}
+	}
+	if old.flags&flagRouted != 0 { // found by its report so far
+		if err := b.set(incidentKey(body.Incident, old.pos+1), u64(nil, old.block)); err != nil {
+			return err
+		}
+	}
+	return b.index(&body, h.place, h.flags&flagOnce != 0)
+}
+
+// keysAt are the wrapped keys of an entry's sealed parts.
+func (b *batch) keysAt(at place) (keys []record.WrappedKey, err error) {
+	err = b.l.db.View(func(tx *badger.Txn) error {
+		keys, err = blockKeys(tx, at.block, nil, func(n uint16, _ record.KeyID) bool { return at.block+uint64(n) == at.pos })
+		return err
+	})
+	return keys, err
 }

@@ -13,9 +13,9 @@
 package ledger
 
 import (
-	"encoding/binary"
 	"errors"
 	"fmt"
+	"math"
 	"os"
 	"path/filepath"
 	"sync"
@@ -49,7 +49,11 @@ type Ledger struct {
 	wake   chan struct{}
 
 	quarantine quarantine
-	waits      []time.Duration // for Observe; the committer's own
+	// The committer's own, used again for each batch.
+	waits []time.Duration // for Observe
+	taken []*request
+	done  []answer
+	spare [][]byte // buffers of blocks
 
 	smu      sync.RWMutex // guards what the committer shares with readers
 	chains   map[chainName]*chainRow
@@ -172,8 +176,14 @@ func (l *Ledger) load() error {
 		if err != nil {
 			return err
 		}
-		if k := lastKey(tx, rowPosition); k != nil {
-			l.position.Store(binary.BigEndian.Uint64(k[1:]))
+		if first := blockOf(tx, math.MaxUint64); first > 0 {
+			_, err := eachHeld(tx, first, func(_ []byte, at place) error {
+				l.position.Store(at.pos)
+				return nil
+			})
+			if err != nil {
+				return err
+			}
 		}
 		if err := l.loadQuarantine(tx); err != nil {
 			return err
@@ -208,18 +218,6 @@ func scan(tx *badger.Txn, prefix, from []byte, f func(k, v []byte) error) error 
 
 // errStop ends a scan early.
 var errStop = errors.New("stop")
-
-func lastKey(tx *badger.Txn, prefix byte) []byte {
-	opt := badger.DefaultIteratorOptions
-	opt.Reverse, opt.PrefetchValues = true, false
-	it := tx.NewIterator(opt)
-	defer it.Close()
-	it.Seek([]byte{prefix, 255, 255, 255, 255, 255, 255, 255, 255, 255})
-	if !it.ValidForPrefix([]byte{prefix}) {
-		return nil
-	}
-	return it.Item().KeyCopy(nil)
-}
 
 // Close frees the files. Call it after Run has returned.
 func (l *Ledger) Close() error {
@@ -264,7 +262,7 @@ func (l *Ledger) seeRoom() {
 func (l *Ledger) Roomy() bool {
 	l.qmu.Lock()
 	defer l.qmu.Unlock()
-	return spaceState(l.room.Load()) == roomForAll && !l.closed && len(l.other.rows) < queueEntries/2 && len(l.urgent.rows) < queueEntries/2
+	return spaceState(l.room.Load()) == roomForAll && !l.closed && l.other.len() < queueEntries/2 && l.urgent.len() < queueEntries/2
 }
 
 // Stats are figures of this moment, and counters since the start.
@@ -281,7 +279,7 @@ type Stats struct {
 // Stats gives the figures.
 func (l *Ledger) Stats() Stats {
 	l.qmu.Lock()
-	queued := len(l.urgent.rows) + len(l.other.rows)
+	queued := l.urgent.len() + l.other.len()
 	l.qmu.Unlock()
 	l.smu.RLock()
 	defer l.smu.RUnlock()

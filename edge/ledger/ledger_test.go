@@ -81,7 +81,9 @@ func submit(l *Ledger, lane record.LaneID, id record.ID, fp record.Hash) (Result
 		err error
 	}
 	ch := make(chan answer, 1)
-	l.Submit(Append{Lane: lane, Body: reportBody(l, id), Once: &Once{ID: id, Fingerprint: fp, Extra: []byte("w")}},
+	body := reportBody(l, id)
+	body.Payload.Fingerprint = fp
+	l.Submit(Append{Lane: lane, Body: body, Once: &Once{ID: id, Fingerprint: fp, Extra: []byte("w")}},
 		func(r Result, err error) { ch <- answer{r, err} })
 	a := <-ch
 	return a.r, a.err
@@ -372,30 +374,5 @@ func TestLedger_Quarantine_BoundedAndKept(t *testing.T) {
 		if have := string(got[len(got)-1-i]); have != fmt.Sprint("bad ", i) {
 			t.Fatalf("one loud sender pushed out another's input: %q in place %d", have, i)
 		}
-	}
-}
-
-func BenchmarkSubmit(b *testing.B) {
-	l := mustOpen(b, b.TempDir())
-	for _, window := range []int{1, 512} {
-		b.Run(fmt.Sprintf("window=%d", window), func(b *testing.B) {
-			slots := make(chan struct{}, window)
-			data := make([]byte, 380)
-			for b.Loop() {
-				slots <- struct{}{}
-				id := record.NewID(time.Now())
-				body := reportBody(l.Ledger, id)
-				body.Payload.Data = data
-				l.Submit(Append{Lane: record.Urgent, Body: body, Once: &Once{ID: id, Fingerprint: record.Hash{1}}}, func(_ Result, err error) {
-					if err != nil {
-						b.Error(err)
-					}
-					<-slots
-				})
-			}
-			for range window {
-				slots <- struct{}{}
-			}
-		})
 	}
 }

@@ -3,24 +3,26 @@ package ledger
 import (
 	"encoding/binary"
 	"errors"
+	"fmt"
 
 	"wardline/sync/record"
 )
 
-// Prefixes of the rows. 'v' is left to views derived from the ledger.
+// Prefixes of the rows. 'v' is left to views derived from the ledger. Blocks come
+// first in the order of keys and grow at their end, so that the store's tidying
+// of newer rows leaves the tables of older blocks alone.
 const (
-	rowEntry      = 'e' // incarnation, lane, seq -> position, entry
-	rowPosition   = 'p' // position -> where the entry stands
-	rowForeign    = 'f' // hash -> position, city index, entry
-	rowIncident   = 'i' // incident, position -> nothing
-	rowOnce       = 'o' // id -> Stored
-	rowNote       = 'n' // key -> value
-	rowKey        = 'k' // key id -> wrapped key
+	rowBlock      = 'b' // first position -> block
 	rowChain      = 'c' // incarnation, lane -> chain row
-	rowReceipt    = 'r' // incarnation, lane -> receipt
-	rowAside      = 'z' // incarnation, lane, seq -> entry that forked
+	rowRange      = 'e' // incarnation, lane, last seq -> first seq, block: what of a chain stands in a block
+	rowForeign    = 'f' // hash -> place
+	rowIncident   = 'i' // incident, position -> block; reports are found by rowOnce
+	rowKey        = 'k' // block -> wrapped keys of its entries; or key id -> a foreign entry's
 	rowMove       = 'm' // incarnation, lane -> first and last seq of a fork that are still to be moved
+	rowNote       = 'n' // key -> value
+	rowOnce       = 'o' // id of a report -> place
 	rowQuarantine = 'q' // number -> malformed input
+	rowReceipt    = 'r' // incarnation, lane -> receipt
 )
 
 var errRow = errors.New("ledger: damaged row")
@@ -33,11 +35,13 @@ func chainKey(prefix byte, inc record.Incarnation, lane record.LaneID) []byte {
 	return binary.BigEndian.AppendUint32(b, uint32(lane))
 }
 
-func entryKey(prefix byte, inc record.Incarnation, lane record.LaneID, seq record.Seq) []byte {
-	return u64(chainKey(prefix, inc, lane), uint64(seq))
+func rangeKey(c chainName, last record.Seq) []byte {
+	return u64(chainKey(rowRange, c.inc, c.lane), uint64(last))
 }
 
-func positionKey(pos uint64) []byte { return u64([]byte{rowPosition}, pos) }
+func blockKey(first uint64) []byte { return u64(append(make([]byte, 0, 9), rowBlock), first) }
+
+func blockKeysKey(first uint64) []byte { return u64(append(make([]byte, 0, 9), rowKey), first) }
 
 func incidentKey(id record.ID, pos uint64) []byte {
 	b := make([]byte, 0, 25)
@@ -45,7 +49,16 @@ func incidentKey(id record.ID, pos uint64) []byte {
 	return u64(b, pos)
 }
 
-func idKey(prefix byte, id []byte) []byte { return append([]byte{prefix}, id...) }
+func idKey(prefix byte, id []byte) []byte { return append(append(make([]byte, 0, 33), prefix), id...) }
+
+func (p place) encode() []byte { return u64(u64(make([]byte, 0, 16), p.pos), p.block) }
+
+func decodePlace(v []byte) (place, error) {
+	if len(v) != 16 {
+		return place{}, fmt.Errorf("%w: place of %d bytes", errRow, len(v))
+	}
+	return place{binary.BigEndian.Uint64(v), binary.BigEndian.Uint64(v[8:])}, nil
+}
 
 // chainRow is the state of one own chain.
 type chainRow struct {
@@ -88,7 +101,7 @@ func decodeChainRow(key, v []byte) (chainRow, error) {
 	return c, nil
 }
 
-// Stored is what is kept of a report's first arrival, so that a repeat gets
+// Stored is what is known of a report's first arrival, so that a repeat gets
 // the same answer after any time.
 type Stored struct {
 	Fingerprint record.Hash
@@ -100,30 +113,7 @@ type Stored struct {
 	Extra       []byte
 }
 
-const storedSize = 32 + 8 + 4 + 8 + 32 + 8
-
-func (s *Stored) encode() []byte {
-	b := make([]byte, 0, storedSize+len(s.Extra))
-	b = append(b, s.Fingerprint[:]...)
-	b = u64(b, uint64(s.Incarnation))
-	b = binary.BigEndian.AppendUint32(b, uint32(s.Lane))
-	b = u64(b, uint64(s.Seq))
-	b = append(b, s.Hash[:]...)
-	b = u64(b, uint64(s.ReceivedAt))
-	return append(b, s.Extra...)
-}
-
-func decodeStored(v []byte) (Stored, error) {
-	var s Stored
-	if len(v) < storedSize {
-		return s, errRow
-	}
-	copy(s.Fingerprint[:], v)
-	s.Incarnation = record.Incarnation(binary.BigEndian.Uint64(v[32:]))
-	s.Lane = record.LaneID(binary.BigEndian.Uint32(v[40:]))
-	s.Seq = record.Seq(binary.BigEndian.Uint64(v[44:]))
-	copy(s.Hash[:], v[52:])
-	s.ReceivedAt = int64(binary.BigEndian.Uint64(v[84:]))
-	s.Extra = append([]byte(nil), v[storedSize:]...)
-	return s, nil
+func storedOf(h *held, hash record.Hash, body *record.Body) Stored {
+	l := &h.entry.Link
+	return Stored{body.Payload.Fingerprint, l.Incarnation, l.Lane, l.Seq, hash, body.ReceivedAt, h.extra}
 }

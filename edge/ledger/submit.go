@@ -1,6 +1,7 @@
 package ledger
 
 import (
+	"crypto/sha256"
 	"fmt"
 	"time"
 
@@ -19,9 +20,13 @@ type Append struct {
 	Notes []Note
 	// NoEntry writes the notes alone.
 	NoEntry bool
+	// Behind, when set, is appended right behind the body, in the urgent lane and in the same
+	// transaction, unless the body is a repeat: the station's own routing of a report.
+	Behind *record.Body
 }
 
-// Once names what must be appended only once. Extra is kept with the answer.
+// Once names a report that must be appended only once; the id and the fingerprint are those of the
+// body. Extra is kept with the answer.
 type Once struct {
 	ID          record.ID
 	Fingerprint record.Hash
@@ -52,19 +57,37 @@ type View interface {
 type request struct {
 	lane   record.LaneID
 	a      Append
-	raw    []byte
+	body   encoded
+	behind encoded
 	size   int
 	came   time.Time
 	done   func(Result, error)
 	decide func(View) ([]Append, any, error)
 	after  func(any, []Result, error)
 	op     func(*batch) error
+	solo   bool // op reads what is on disk: a batch of its own
 }
 
+// encoded is a body's bytes and their sum, made before the committer's turn.
+type encoded struct {
+	raw []byte
+	sum record.Hash
+}
+
+func encode(b *record.Body) (e encoded, err error) {
+	e.raw, err = b.Encode()
+	e.sum = sha256.Sum256(e.raw)
+	return e, err
+}
+
+// queue is what waits: rows from head on.
 type queue struct {
 	rows  []*request
+	head  int
 	bytes int
 }
+
+func (q *queue) len() int { return len(q.rows) - q.head }
 
 // Submit appends. done is called once, after the sync, from the committer's
 // goroutine, and must not block; or at once with an error when there is no
@@ -80,19 +103,28 @@ func (l *Ledger) Submit(a Append, done func(Result, error)) {
 	}
 }
 
-func (r *request) encode() error {
+func (r *request) encode() (err error) {
 	r.size = 128
 	if r.a.NoEntry {
 		return checkNotes(r.a.Notes)
 	}
-	raw, err := r.a.Body.Encode()
-	if err != nil {
+	if r.body, err = encode(&r.a.Body); err != nil {
 		return err
 	}
-	if r.a.Once != nil && len(r.a.Once.Extra) > maxExtra {
-		return fmt.Errorf("ledger: %d bytes beside a stored answer, at most %d", len(r.a.Once.Extra), maxExtra)
+	if o := r.a.Once; o != nil {
+		if p := &r.a.Body.Payload; o.ID != p.Report || o.ID != r.a.Body.Incident || o.Fingerprint != p.Fingerprint {
+			return fmt.Errorf("ledger: report %s with another id, incident or fingerprint in its body", o.ID)
+		}
+		if len(o.Extra) > maxExtra {
+			return fmt.Errorf("ledger: %d bytes beside a stored answer, at most %d", len(o.Extra), maxExtra)
+		}
 	}
-	r.raw, r.size = raw, len(raw)+512
+	if r.a.Behind != nil {
+		if r.behind, err = encode(r.a.Behind); err != nil {
+			return err
+		}
+	}
+	r.size = len(r.body.raw) + len(r.behind.raw) + 512 // links, key, rows that name it
 	return checkNotes(r.a.Notes)
 }
 
@@ -125,12 +157,12 @@ func (l *Ledger) enqueue(r *request) error {
 	if r.lane == record.Urgent {
 		q = &l.urgent
 	}
-	if planted.QueueDrops && len(q.rows) >= 8 && r.after == nil {
+	if planted.QueueDrops && q.len() >= 8 && r.after == nil {
 		l.qmu.Unlock()
 		r.done(Result{}, nil)
 		return nil
 	}
-	if len(q.rows) >= queueEntries || q.bytes+r.size > queueBytes {
+	if q.len() >= queueEntries || q.bytes+r.size > queueBytes {
 		l.qmu.Unlock()
 		l.counts.refused.Add(1)
 		return ErrBusy
@@ -150,28 +182,42 @@ func (l *Ledger) enqueue(r *request) error {
 func (l *Ledger) take() []*request {
 	l.qmu.Lock()
 	defer l.qmu.Unlock()
+	out := l.taken[:0]
+	if l.urgent.len() > 0 && l.urgent.first().solo {
+		out, _ = l.urgent.next(out, 0)
+		return out
+	}
 	share := 0
-	if len(l.other.rows) > 0 {
+	if l.other.len() > 0 {
 		share = maxBatchEntries / 8
 	}
-	out, bytes := l.urgent.pop(nil, maxBatchEntries-share, maxBatchBytes*7/8, 0)
+	out, bytes := l.urgent.pop(out, maxBatchEntries-share, maxBatchBytes*7/8, 0)
 	out, bytes = l.other.pop(out, maxBatchEntries, maxBatchBytes, bytes)
 	out, _ = l.urgent.pop(out, maxBatchEntries, maxBatchBytes, bytes)
+	l.taken = out
 	return out
 }
 
+func (q *queue) first() *request { return q.rows[q.head] }
+
 func (q *queue) pop(out []*request, count, limit, bytes int) ([]*request, int) {
-	n := 0
-	for n < len(q.rows) && len(out) < count && (bytes+q.rows[n].size <= limit || len(out) == 0) {
-		bytes += q.rows[n].size
-		q.bytes -= q.rows[n].size
-		out = append(out, q.rows[n])
-		q.rows[n] = nil
-		n++
-	}
-	q.rows = q.rows[n:]
-	if len(q.rows) == 0 {
-		q.rows = nil
+	for q.len() > 0 && !q.first().solo && len(out) < count && (bytes+q.first().size <= limit || len(out) == 0) {
+		out, bytes = q.next(out, bytes)
 	}
 	return out, bytes
+}
+
+// next moves the first request to out. What went before is cleared away when it is
+// half of the list, so that a queue that never empties does not grow.
+func (q *queue) next(out []*request, bytes int) ([]*request, int) {
+	r := q.first()
+	q.rows[q.head] = nil
+	q.head++
+	if q.head >= 64 && 2*q.head >= len(q.rows) {
+		n := copy(q.rows, q.rows[q.head:])
+		clear(q.rows[n:])
+		q.rows, q.head = q.rows[:n], 0
+	}
+	q.bytes -= r.size
+	return append(out, r), bytes + r.size
 }

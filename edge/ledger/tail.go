@@ -1,11 +1,14 @@
 package ledger
 
 import (
+	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"io/fs"
+	"math"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"github.com/dgraph-io/badger/v4"
 
@@ -67,9 +70,9 @@ func (l *Ledger) writeHeads() error {
 	return errors.Join(dir.Sync(), dir.Close())
 }
 
-// walkBack is how many entries of each chain are proved at the start: more
-// than all unflushed memtables can hold.
-const walkBack = 20_000
+// walkBack is how many bytes of blocks are proved at the start: more than all
+// unflushed memtables can hold.
+const walkBack = 4 * memTable
 
 // proveTail compares the heads with the side file and walks the chains back.
 func (l *Ledger) proveTail() error {
@@ -95,8 +98,9 @@ func (l *Ledger) proveTail() error {
 		}
 	}
 	return l.db.View(func(tx *badger.Txn) error {
+		since := backBy(tx, walkBack)
 		for _, c := range l.chains {
-			if err := l.walk(tx, c); err != nil {
+			if err := l.walk(tx, c, since); err != nil {
 				return err
 			}
 		}
@@ -111,48 +115,107 @@ func (l *Ledger) cut(inc record.Incarnation, lane record.LaneID, have, had recor
 		"incarnation", inc.String(), "lane", lane.String(), "have", have, "had", had)
 }
 
-// walk checks the last entries of a chain against each other and the head. At
-// a hole the head is moved back to before it, and the cut is named.
-func (l *Ledger) walk(tx *badger.Txn, c *chainRow) error {
-	want := c.Hash
-	for n, seq := 0, c.Seq; seq > 0 && n < walkBack; n, seq = n+1, seq-1 {
-		v, err := get(tx, entryKey(rowEntry, c.Inc, c.Lane, seq))
+// backBy is the first position of the newest blocks that have so many bytes together.
+func backBy(tx *badger.Txn, bytes int64) (first uint64) {
+	opt := badger.DefaultIteratorOptions
+	opt.Reverse, opt.PrefetchValues, opt.Prefix = true, false, []byte{rowBlock}
+	it := tx.NewIterator(opt)
+	defer it.Close()
+	for it.Seek(blockKey(math.MaxUint64)); it.Valid() && bytes > 0; it.Next() {
+		first = binary.BigEndian.Uint64(it.Item().Key()[1:])
+		bytes -= it.Item().ValueSize()
+	}
+	return first
+}
+
+// walk checks a chain against its head, from the position since on, and at least
+// the range that the head stands in. At a hole the head is moved back to before it, and the cut is named.
+func (l *Ledger) walk(tx *badger.Txn, c *chainRow, since uint64) error {
+	name, want, seq := chainName{c.Inc, c.Lane}, c.Hash, c.Seq
+	for seq > 0 {
+		r, ok, err := rangeOf(tx, name, seq)
 		if err != nil {
 			return err
 		}
-		var e record.Entry
-		if v != nil {
-			e, _, err = record.DecodeEntry(v[min(8, len(v)):])
+		var list []record.Entry
+		if ok {
+			if list, err = ownEntries(tx, name, r, seq); err != nil {
+				return err
+			}
 		}
-		if v == nil || err != nil || e.Hash() != want {
+		if len(list) == 0 || list[len(list)-1].Link.Seq != seq {
 			return l.mend(tx, c, seq)
 		}
-		want = e.Link.Prev
+		for i := len(list) - 1; i >= 0; i-- {
+			if list[i].Link.Seq != seq || list[i].Hash() != want {
+				return l.mend(tx, c, seq)
+			}
+			want, seq = list[i].Link.Prev, seq-1
+		}
+		if seq >= r.first {
+			return l.mend(tx, c, seq)
+		}
+		if r.block < since {
+			return nil
+		}
 	}
 	return nil
+}
+
+// rangeOf is the range of a chain that holds a seq.
+func rangeOf(tx *badger.Txn, c chainName, seq record.Seq) (r chainRange, ok bool, err error) {
+	err = eachRange(tx, c, seq, func(found chainRange) error {
+		r, ok = found, found.first <= seq
+		return errStop
+	})
+	return r, ok, err
+}
+
+// ownEntries are the entries of a range up to a seq that can be read, in order; what is
+// damaged ends them.
+func ownEntries(tx *badger.Txn, c chainName, r chainRange, upTo record.Seq) (out []record.Entry, err error) {
+	_, err = eachHeld(tx, r.block, func(raw []byte, at place) error {
+		if name, seq := chainOf(raw); name != c || seq < r.first || seq > upTo {
+			return nil
+		}
+		h, err := decodeHeld(slices.Clone(raw), at)
+		if err != nil {
+			return errStop
+		}
+		out = append(out, h.entry)
+		return nil
+	})
+	if errors.Is(err, errRow) {
+		err = nil
+	}
+	return out, err
 }
 
 // mend finds the longest whole front of the chain below a broken entry. The
 // rows behind it stay where they are; their bodies come back from the city.
 func (l *Ledger) mend(tx *badger.Txn, c *chainRow, broken record.Seq) error {
-	had := c.Seq
-	for seq := broken - 1; seq > 0; seq-- {
-		v, err := get(tx, entryKey(rowEntry, c.Inc, c.Lane, seq))
+	had, name := c.Seq, chainName{c.Inc, c.Lane}
+	var before []chainRange
+	err := eachRange(tx, name, 0, func(r chainRange) error {
+		if r.first >= broken {
+			return errStop
+		}
+		before = append(before, r)
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	c.Seq, c.Hash = 0, record.Hash{}
+	for i := len(before) - 1; i >= 0 && c.Seq == 0; i-- {
+		list, err := ownEntries(tx, name, before[i], broken-1)
 		if err != nil {
 			return err
 		}
-		if v == nil {
-			continue
+		if n := len(list); n > 0 {
+			c.Seq, c.Hash = list[n-1].Link.Seq, list[n-1].Hash()
 		}
-		e, _, err := record.DecodeEntry(v[min(8, len(v)):])
-		if err != nil {
-			continue
-		}
-		c.Seq, c.Hash = seq, e.Hash()
-		l.cut(c.Inc, c.Lane, seq, had)
-		return nil
 	}
-	c.Seq, c.Hash = 0, record.Hash{}
-	l.cut(c.Inc, c.Lane, 0, had)
+	l.cut(c.Inc, c.Lane, c.Seq, had)
 	return nil
 }

@@ -164,10 +164,14 @@ func internOrigin(b []byte) Origin {
 // EntryHash is SHA-256(link ‖ SHA-256(body)): the chain covers every byte of
 // both, and a body can be erased later without breaking it.
 func EntryHash(l Link, body []byte) Hash {
+	sum := Hash(sha256.Sum256(body))
+	return LinkHash(&l, &sum)
+}
+
+// LinkHash is EntryHash for who has the SHA-256 sum of the body.
+func LinkHash(l *Link, body *Hash) Hash {
 	var buf [LinkSize + sha256.Size]byte
-	b := l.Append(buf[:0])
-	s := sha256.Sum256(body)
-	return sha256.Sum256(append(b, s[:]...))
+	return sha256.Sum256(append(l.Append(buf[:0]), body[:]...))
 }
 
 // Entry is a link and the bytes of its body.

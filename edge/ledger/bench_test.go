@@ -1,0 +1,59 @@
+package ledger
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"wardline/sync/record"
+)
+
+// processorTime is what the process has used so far.
+func processorTime(b *testing.B) time.Duration {
+	var u unix.Rusage
+	if err := unix.Getrusage(unix.RUSAGE_SELF, &u); err != nil {
+		b.Fatal(err)
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
+}
+
+// BenchmarkSubmit appends reports as the door does: a sealed part of usual size with its
+// key, and, when the line is cut, the station's own routing behind it. cpu-us/op is the processor time
+// of the process, flush and compaction with it.
+func BenchmarkSubmit(b *testing.B) {
+	for _, c := range []struct {
+		window int
+		routed bool
+	}{{1, false}, {512, false}, {512, true}} {
+		b.Run(fmt.Sprintf("window=%d/routed=%v", c.window, c.routed), func(b *testing.B) {
+			l := mustOpen(b, b.TempDir())
+			slots := make(chan struct{}, c.window)
+			sealed := record.Sealed{Ciphertext: make([]byte, 380)}
+			key := record.WrappedKey{Blob: make([]byte, 12+32+16)}
+			began := processorTime(b)
+			for b.Loop() {
+				slots <- struct{}{}
+				id := record.NewID(time.Now())
+				body := reportBody(l.Ledger, id)
+				body.Payload.Sealed = &sealed
+				a := Append{Lane: record.Urgent, Body: body, Keys: []record.WrappedKey{key}, Once: &Once{ID: id, Fingerprint: record.Hash{1}}}
+				if c.routed {
+					a.Behind = &record.Body{ID: record.NewID(time.Now()), Incident: id, Kind: record.KindRouted, Origin: origin, Deps: []record.ID{body.ID}, HLC: body.HLC,
+						Payload: record.Payload{Report: id, Lead: "ward/26704", Told: []record.UnitID{"command", "fire", "ward/26704"}}}
+				}
+				l.Submit(a, func(_ Result, err error) {
+					if err != nil {
+						b.Error(err)
+					}
+					<-slots
+				})
+			}
+			for range c.window {
+				slots <- struct{}{}
+			}
+			b.ReportMetric(float64((processorTime(b)-began).Microseconds())/float64(b.N), "cpu-us/op")
+		})
+	}
+}
