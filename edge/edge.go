@@ -88,8 +88,14 @@ func New(c Config, log *slog.Logger) (s *Station, err error) {
 	}
 	o := ledger.Default(c.Dir, s.origin)
 	o.Wall, o.Log, o.Observe = s.wall, s.log, s.times.observe
+	if err = o.FitDisk(); err != nil {
+		return nil, err
+	}
 	if c.ReserveMB > 0 {
-		o.Reserve = c.ReserveMB << 20
+		if o.Reserve = c.ReserveMB << 20; o.Reserve < o.Floor { // as on a small disk
+			small := ledger.Default(c.Dir, s.origin)
+			o.Floor, o.Ballast = small.Floor, small.Ballast
+		}
 	}
 	if s.ledger, err = ledger.Open(o); err != nil {
 		return nil, err

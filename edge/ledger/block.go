@@ -140,9 +140,13 @@ func eachHeld(tx *badger.Txn, first uint64, f func(raw []byte, at place) error) 
 }
 
 // blockOf finds the block in which a position lies; 0 when there is none.
-func blockOf(tx *badger.Txn, pos uint64) uint64 {
+func blockOf(tx *badger.Txn, pos uint64) uint64 { return seekBlock(tx, pos, true) }
+
+// seekBlock finds the last block that begins at a position or before it, or the first that begins there or behind
+// it; 0 when there is none.
+func seekBlock(tx *badger.Txn, pos uint64, back bool) uint64 {
 	opt := badger.DefaultIteratorOptions
-	opt.Reverse, opt.PrefetchValues, opt.Prefix = true, false, []byte{rowBlock}
+	opt.Reverse, opt.PrefetchValues, opt.Prefix = back, false, []byte{rowBlock}
 	it := tx.NewIterator(opt)
 	defer it.Close()
 	if it.Seek(blockKey(pos)); !it.Valid() {
@@ -165,10 +169,14 @@ func heldAt(tx *badger.Txn, at place) (h held, err error) {
 		return errStop
 	})
 	if err == nil && !found {
-		err = fmt.Errorf("%w: nothing at position %d", errRow, at.pos)
+		err = errLost
 	}
 	return h, err
 }
+
+// errLost says that a row names an entry that is not there. Open found that the disk lost it, and named
+// it; readers go on without it.
+var errLost = errors.New("ledger: the disk lost an entry")
 
 // chainRange is the part of a chain that a block holds: the entries first to last.
 type chainRange struct {

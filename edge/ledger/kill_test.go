@@ -13,8 +13,6 @@ import (
 	"testing"
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"wardline/sync/record"
 )
 
@@ -109,86 +107,6 @@ func TestLedger_KilledAtRandom_EveryAcknowledgedEntryIsThere(t *testing.T) {
 		}
 	}
 	t.Logf("%d kills, %d acknowledged", rounds, len(acked))
-}
-
-// TestLedger_FullDisk fills a small real file system.
-func TestLedger_FullDisk_UrgentStillGoesIn_AndItOpensAgain(t *testing.T) {
-	dir := smallDisk(t, 256)
-	sizes := func(o *Options) { o.Reserve, o.Floor, o.Ballast = 96<<20, 48<<20, 24<<20 }
-	l := mustOpen(t, filepath.Join(dir, "l"), sizes)
-	mustSubmit(t, l.Ledger, record.Routine, reportID(0))
-	fill := func(leave int64) {
-		t.Helper()
-		free, err := freeSpace(dir)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if free <= leave {
-			return
-		}
-		f, err := os.CreateTemp(dir, "fill")
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := unix.Fallocate(int(f.Fd()), 0, 0, free-leave); err != nil {
-			t.Fatal(err)
-		}
-		if err := f.Close(); err != nil {
-			t.Fatal(err)
-		}
-	}
-	fill(70 << 20)
-	n := 1
-	refused := func() bool {
-		_, err := submit(l.Ledger, record.Routine, reportID(n), record.Hash{1})
-		n++
-		return err != nil
-	}
-	end := time.Now().Add(30 * time.Second)
-	for !refused() {
-		if time.Now().After(end) {
-			t.Fatal("routine is still taken on a full disk")
-		}
-	}
-	for range 200 {
-		n++
-		mustSubmit(t, l.Ledger, record.Urgent, reportID(n))
-	}
-	l.stop()
-	fill(20 << 20)
-	l = mustOpen(t, filepath.Join(dir, "l"), sizes)
-	if _, ok, err := l.Once(reportID(n)); err != nil || !ok {
-		t.Fatal("an urgent report is not there after the full disk was opened again", err)
-	}
-	checkChains(t, l.Ledger)
-}
-
-// smallDisk mounts an ext4 image of some MiB.
-func smallDisk(t *testing.T, mb int64) string {
-	t.Helper()
-	img := filepath.Join(t.TempDir(), "disk.img")
-	f, err := os.Create(img)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := f.Truncate(mb << 20); err != nil {
-		t.Fatal(err)
-	}
-	if err := f.Close(); err != nil {
-		t.Fatal(err)
-	}
-	dir := t.TempDir()
-	for _, args := range [][]string{{"mkfs.ext4", "-q", "-F", img}, {"mount", "-o", "loop", img, dir}} {
-		if out, err := exec.Command(args[0], args[1:]...).CombinedOutput(); err != nil {
-			t.Skipf("loop mounts are not possible here: %s: %v\n%s", args[0], err, out)
-		}
-	}
-	t.Cleanup(func() {
-		if out, err := exec.Command("umount", "-l", dir).CombinedOutput(); err != nil {
-			t.Errorf("umount: %v %s", err, out)
-		}
-	})
-	return dir
 }
 
 // A bit that flips in the memtable's file makes Badger drop what stands behind

@@ -17,7 +17,6 @@ import (
 	"fmt"
 	"math"
 	"os"
-	"path/filepath"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -119,7 +118,11 @@ func Open(o Options) (*Ledger, error) {
 			return nil, fmt.Errorf("%w: %d bytes free in %s, opening needs %d", ErrNoSpace, free, o.Dir, 2*memTable)
 		}
 	}
-	if l.db, err = badger.Open(badgerOptions(filepath.Join(o.Dir, "ledger"))); err != nil {
+	short := free < o.Floor
+	if short {
+		o.Log.Error("the store opens without merging its tables: free some space, then start the station again", "dir", o.Dir, "free_bytes", free, "needs_bytes", o.Floor)
+	}
+	if l.db, err = badger.Open(o.badgerOptions(short)); err != nil {
 		return nil, fmt.Errorf("ledger: opening %s: %w", o.Dir, err)
 	}
 	if err := l.load(); err != nil {

@@ -3,11 +3,14 @@ package ledger
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
-	"os"
+	"math"
+	"path/filepath"
 	"time"
 
 	"github.com/dgraph-io/badger/v4"
+	"golang.org/x/sys/unix"
 
 	"wardline/sync/planted"
 	"wardline/sync/record"
@@ -82,27 +85,60 @@ func (o *Options) Validate() error {
 	return nil
 }
 
-// badgerOptions are for a small box: memory means anonymous memory, and the
-// value log must stay empty because its sync errors are only logged.
-func badgerOptions(dir string) badger.Options {
-	o := badger.DefaultOptions(dir).
+// wide is what FitDisk sets on a disk of wideDisk bytes or more. There the store lets more tables
+// gather before it merges them, which costs half the processor time an entry. A merge then needs
+// up to 280 MiB beside the old tables (wideStall tables of level zero, the base level, one of the other
+// compactor, three memtables and their logs), which wideFloor keeps free.
+const (
+	wideDisk    = 8 << 30
+	wideReserve = 512 << 20
+	wideFloor   = 320 << 20
+	wideBallast = 128 << 20
+	wideStall   = 12
+)
+
+// FitDisk sets the space that is kept free by the size of the disk that Dir is on or will be on.
+func (o *Options) FitDisk() error {
+	dir, err := filepath.Abs(o.Dir)
+	if err != nil {
+		return fmt.Errorf("ledger: %w", err)
+	}
+	var s unix.Statfs_t
+	for err = unix.Statfs(dir, &s); errors.Is(err, fs.ErrNotExist) && dir != filepath.Dir(dir); err = unix.Statfs(dir, &s) {
+		dir = filepath.Dir(dir)
+	}
+	if err != nil {
+		return fmt.Errorf("ledger: size of the disk of %s: %w", o.Dir, err)
+	}
+	if int64(s.Blocks)*s.Bsize >= wideDisk {
+		o.Reserve, o.Floor, o.Ballast = wideReserve, wideFloor, wideBallast
+	}
+	return nil
+}
+
+// badgerOptions are for a small box: memory means anonymous memory, so there are no caches (tables are mapped and
+// not compressed), and the value log must stay empty because its sync errors are only logged. On a disk
+// that is short of room at the start nothing is merged until the next start.
+func (o *Options) badgerOptions(short bool) badger.Options {
+	b := badger.DefaultOptions(filepath.Join(o.Dir, "ledger")).
 		WithSyncWrites(!planted.Unsynced).
 		WithMemTableSize(memTable).WithNumMemtables(2).
 		WithNumLevelZeroTables(2).WithNumLevelZeroTablesStall(4).
 		WithNumCompactors(2).
-		WithBlockCacheSize(8 << 20).WithIndexCacheSize(4 << 20).
+		WithBlockCacheSize(0).WithIndexCacheSize(0).
 		WithValueLogFileSize(16 << 20).WithValueThreshold(512 << 10).
 		WithCompression(0).
 		WithBaseTableSize(1 << 20).
 		WithDetectConflicts(false).WithNumGoroutines(2).
 		WithMetricsEnabled(false).WithLogger(nil)
-	o.TableSizeMultiplier = 1
-	if e := os.Getenv("XOPT"); e != "" {
-		var l0, stall, base, tab, mem int
-		fmt.Sscanf(e, "%d,%d,%d,%d,%d", &l0, &stall, &base, &tab, &mem)
-		o = o.WithNumLevelZeroTables(l0).WithNumLevelZeroTablesStall(stall).WithBaseLevelSize(int64(base)<<20).WithBaseTableSize(int64(tab)<<20).WithBlockCacheSize(0).WithIndexCacheSize(0).WithMemTableSize(int64(mem)<<20)
+	b.TableSizeMultiplier = 1
+	if o.Floor >= wideFloor {
+		b = b.WithNumLevelZeroTables(8).WithNumLevelZeroTablesStall(wideStall).WithBaseLevelSize(64 << 20).WithBaseTableSize(2 << 20)
 	}
-	return o
+	if short {
+		b = b.WithNumCompactors(0).WithNumLevelZeroTablesStall(math.MaxInt32)
+	}
+	return b
 }
 
 // Errors of the ledger.

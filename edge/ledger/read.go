@@ -185,7 +185,7 @@ func (l *Ledger) incident(tx *badger.Txn, id record.ID, upTo uint64) ([]Row, err
 			return nil, err
 		}
 		h, err := heldAt(tx, at)
-		if err != nil {
+		if err != nil && !errors.Is(err, errLost) {
 			return nil, err
 		}
 		if list = append(list, at); h.flags&flagRouted != 0 {
@@ -209,6 +209,9 @@ func (l *Ledger) incident(tx *badger.Txn, id record.ID, upTo uint64) ([]Row, err
 			continue
 		}
 		h, err := heldAt(tx, at)
+		if errors.Is(err, errLost) {
+			continue
+		}
 		if err != nil {
 			return nil, err
 		}
@@ -333,8 +336,10 @@ func (l *Ledger) each(pos uint64, f func(raw []byte, at place) error) error {
 			if err != nil {
 				return err
 			}
-			if next == first {
-				return fmt.Errorf("%w: nothing at position %d", errRow, first)
+			if next == first { // lost
+				if next = seekBlock(tx, first, false); next == 0 {
+					return nil
+				}
 			}
 		}
 		return nil
@@ -360,6 +365,9 @@ func getOnce(tx *badger.Txn, id record.ID) (Stored, bool, error) {
 		return Stored{}, false, err
 	}
 	h, err := heldAt(tx, at)
+	if errors.Is(err, errLost) {
+		return Stored{}, false, nil // it is taken anew
+	}
 	if err != nil {
 		return Stored{}, false, err
 	}
