@@ -45,6 +45,21 @@ func backlog(tb testing.TB, origin record.Origin, w *writer, from, n int, index 
 	return list
 }
 
+// aloneRouted is what a station that was cut off concluded of its reports, in the
+// urgent chain, which goes before them.
+func aloneRouted(origin record.Origin, w *writer, from, n int, index uint64) LogEntry {
+	var entries []byte
+	for i := from; i < from+n; i++ {
+		report, _ := sealedReport(origin, i)
+		told := []record.UnitID{record.Command, "PV01", record.WardUnit("26704")}
+		entries = w.entry(&record.Body{ID: record.DerivedID("routed-alone", report.Incident[:], []byte(origin)), Incident: report.Incident, Kind: record.KindRouted, Origin: origin,
+			Deps: []record.ID{report.ID}, HLC: report.HLC + 1, Clock: record.ClockSure, CapturedAt: report.CapturedAt, ReceivedAt: report.ReceivedAt,
+			Payload: record.Payload{Report: report.Incident, Priority: 3, Lead: told[2], Told: told, Deadlines: []record.Deadline{{Step: "claim", At: report.ReceivedAt + 900_000}, {Step: "close", At: report.ReceivedAt + 90_000_000}},
+				Rules: 1, Algorithm: 1, Flags: record.FlagAlone}}).Append(entries)
+	}
+	return LogEntry{Index: index, Term: 1, Items: [][]byte{Batch(entries, nil)}}
+}
+
 // processTime is the processor time of the process and its kernel's work for it.
 func processTime(tb testing.TB) time.Duration {
 	tb.Helper()
@@ -58,14 +73,22 @@ func processTime(tb testing.TB) time.Duration {
 // BenchmarkMachine_Apply is one node's state under a drain: station batches, two
 // Raft entries to an apply. cpu-µs is the whole process's, compactions and collector too.
 func BenchmarkMachine_Apply(b *testing.B) {
-	for _, batch := range []int{256, 1} {
-		b.Run(fmt.Sprintf("batch=%d", batch), func(b *testing.B) {
+	for _, c := range []struct {
+		batch int
+		alone bool
+	}{{256, false}, {256, true}, {1, false}} {
+		batch := c.batch
+		b.Run(fmt.Sprintf("batch=%d/alone=%v", batch, c.alone), func(b *testing.B) {
 			dir := b.TempDir()
 			m := mustOpen(b, dir)
 			defer func() { _ = m.Close() }()
 			w := &writer{inc: 7}
 			list := []LogEntry{}
+			alone := &writer{inc: 8}
 			for from := 0; from < b.N; from += batch {
+				if c.alone {
+					list = append(list, aloneRouted(station, alone, from, min(batch, b.N-from), uint64(len(list)+1)))
+				}
 				list = append(list, backlog(b, station, w, from, min(batch, b.N-from), uint64(len(list)))...)
 			}
 			routing.Centres() // built once in a process

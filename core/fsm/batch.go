@@ -291,9 +291,8 @@ func (b *batch) put(e record.Entry, body *record.Body, hash record.Hash, listed 
 			return err
 		}
 	}
-	switch {
-	case body.Kind == record.KindReport, body.Kind == record.KindRouted, body.Kind == record.KindSuggested && body.Origin == record.CoreOrigin:
-		return nil // found by their report
+	if !byOwnID(body) {
+		return nil
 	}
 	b.weigh(25)
 	return b.set(idKey(rowBody, body.ID[:]), u64(nil, n))
@@ -321,6 +320,17 @@ func (b *batch) putCore(body *record.Body, proposed record.HLC, listed record.Ki
 	}
 	*c = chainRow{seq: e.Link.Seq, hash: hash, hlc: e.Link.HLC, index: b.meta.index}
 	return e, hash, nil
+}
+
+// byOwnID says whether an entry is found by its own id; the others by their report.
+func byOwnID(body *record.Body) bool {
+	switch body.Kind {
+	case record.KindReport, record.KindRouted:
+		return false
+	case record.KindSuggested:
+		return body.Origin != record.CoreOrigin
+	}
+	return true
 }
 
 // known says whether a body of this id is committed already.

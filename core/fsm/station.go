@@ -267,9 +267,12 @@ func (b *batch) newReport(body *record.Body, proposed record.HLC) error {
 // takeOther takes an entry that is no report. The same body again, in another
 // chain (appended again after a fork), is listed as a repeat.
 func (b *batch) takeOther(body *record.Body, e record.Entry, hash record.Hash) error {
-	first, err := b.known(body.ID)
-	if err != nil {
-		return err
+	first := uint64(0)
+	if byOwnID(body) {
+		var err error
+		if first, err = b.known(body.ID); err != nil {
+			return err
+		}
 	}
 	if first > 0 {
 		return b.put(e, body, hash, record.KindRepeat, first)

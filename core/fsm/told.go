@@ -51,15 +51,22 @@ func (b *batch) grow(id record.ID, s *subject, body *record.Body) error {
 	return nil
 }
 
+// toldBefore is an entry's incidents, and who was told of each before it.
+type toldBefore struct {
+	id   record.ID
+	told []record.WardCode
+}
+
 // toldOf is who was told of an entry's incidents before it.
-func (b *batch) toldOf(body *record.Body) (map[record.ID][]record.WardCode, error) {
-	out := map[record.ID][]record.WardCode{}
-	for _, id := range incidentsOf(body) {
+func (b *batch) toldOf(body *record.Body) ([]toldBefore, error) {
+	ids := incidentsOf(body)
+	out := make([]toldBefore, len(ids))
+	for i, id := range ids {
 		ws, err := b.told(id)
 		if err != nil {
 			return nil, err
 		}
-		out[id] = ws
+		out[i] = toldBefore{id, ws}
 	}
 	return out, nil
 }
@@ -85,16 +92,16 @@ const maxTellRows = 2048
 
 // tell puts a committed entry into the outboxes of the wards concerned. A ward
 // that is told only now gets the incident whole, before any newer entry of it.
-func (b *batch) tell(body *record.Body, before map[record.ID][]record.WardCode, index uint64) error {
+func (b *batch) tell(body *record.Body, before []toldBefore, index uint64) error {
 	var done []record.WardCode
 	rows := 0
-	for _, id := range incidentsOf(body) {
-		now, err := b.told(id)
+	for _, o := range before {
+		now, err := b.told(o.id)
 		if err != nil {
 			return err
 		}
 		for _, w := range now {
-			whole := !slices.Contains(before[id], w)
+			whole := !slices.Contains(o.told, w)
 			if !whole && (record.StationOrigin(w) == body.Origin || slices.Contains(done, w)) {
 				continue
 			}
@@ -103,7 +110,7 @@ func (b *batch) tell(body *record.Body, before map[record.ID][]record.WardCode, 
 				return nil
 			}
 			if whole {
-				err = b.outboxIncident(w, id, index)
+				err = b.outboxIncident(w, o.id, index)
 			} else {
 				err = b.outboxEntry(w, index)
 				done = append(done, w)

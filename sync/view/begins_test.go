@@ -20,6 +20,7 @@ func draw(t *rapid.T, id record.ID, n int) record.Body {
 	switch b.Kind = rapid.SampledFrom([]record.Kind{record.KindReport, record.KindReport, record.KindRouted, record.KindRouted, record.KindSuggested, record.KindMissed,
 		record.KindClassify, record.KindClaim, record.KindClose, record.KindNote, record.KindWithdraw}).Draw(t, "kind"); b.Kind {
 	case record.KindReport:
+		b.ID = record.DerivedID("report", id[:], []byte(b.Origin))
 		p.Report, p.Category = id, rapid.SampledFrom([]record.Category{record.Fire, record.Panic}).Draw(t, "category")
 		p.Flags = record.Flags(rapid.IntRange(0, 255).Draw(t, "flags"))
 		b.Actor = record.Actor{Kind: record.ByDevice, Name: rapid.SampledFrom([]string{"", "app-1", "app-2"}).Draw(t, "device")}
@@ -35,8 +36,11 @@ func draw(t *rapid.T, id record.ID, n int) record.Body {
 		p.Told = []record.UnitID{record.Command, rapid.SampledFrom([]record.UnitID{"PC07", "ward/26740"}).Draw(t, "told")}
 		p.Deadlines = rapid.SampledFrom([][]record.Deadline{nil, {{Step: "claim", At: 7}}}).Draw(t, "deadlines")
 		p.Category = rapid.SampledFrom([]record.Category{"", "", record.Medical}).Draw(t, "again")
-		if rapid.Bool().Draw(t, "seen") {
-			b.Deps = []record.ID{record.DerivedID("b", id[:], []byte{0})}
+		report := record.DerivedID("report", id[:], []byte(rapid.SampledFrom([]record.Origin{b.Origin, "core", "ward-26704"}).Draw(t, "of")))
+		if b.Deps = []record.ID{report}; b.Origin == record.CoreOrigin {
+			b.ID = rapid.SampledFrom([]record.ID{record.DerivedID("routed", id[:]), b.ID}).Draw(t, "first")
+		} else if rapid.Bool().Draw(t, "has seen") {
+			b.Deps = []record.ID{record.DerivedID("routed", id[:])}
 		}
 	case record.KindSuggested:
 		p.Incidents = []record.ID{{3 - id[0]}}
@@ -89,7 +93,7 @@ func TestView_HoweverEntriesCome_RowsAreWhatAFoldGives(t *testing.T) {
 				if _, twice := got[r.ID]; twice && q.Status == "" || (q.Status != "" && (q.Status == "open") != r.Open) {
 					t.Fatalf("list %q: %+v", q.Status, p.Rows)
 				}
-				r.fresh = false
+				r.begun = 0
 				got[r.ID] = r
 			}
 		}

@@ -14,8 +14,8 @@ var errRow = errors.New("view: damaged row")
 
 // encode writes the row without its id, which stands in the key.
 func (r *Row) encode() []byte {
-	b := append(make([]byte, 0, 256), rowVersion, 0, byte(r.Priority))
-	for i, f := range []bool{r.Open, r.Stub, r.Silent, r.Cancelled, r.Suggested, r.Place != (record.Place{}), r.fresh} {
+	b := append(make([]byte, 0, 256), rowVersion, 0, byte(r.Priority), byte(r.begun))
+	for i, f := range []bool{r.Open, r.Stub, r.Silent, r.Cancelled, r.Suggested, r.Place != (record.Place{})} {
 		if f {
 			b[1] |= 1 << i
 		}
@@ -96,13 +96,13 @@ func (x *reader) take(n uint64) []byte {
 func (x *reader) str() string { return string(x.take(x.num())) }
 
 func (r *Row) decode(b []byte) error {
-	if len(b) < 3 || b[0] != rowVersion {
+	if len(b) < 4 || b[0] != rowVersion {
 		return errRow
 	}
 	f := b[1]
-	r.Open, r.Stub, r.Silent, r.Cancelled, r.Suggested, r.fresh = f&1 != 0, f&2 != 0, f&4 != 0, f&8 != 0, f&16 != 0, f&64 != 0
-	r.Priority = record.Priority(b[2])
-	x := &reader{b: b[3:]}
+	r.Open, r.Stub, r.Silent, r.Cancelled, r.Suggested = f&1 != 0, f&2 != 0, f&4 != 0, f&8 != 0, f&16 != 0
+	r.Priority, r.begun = record.Priority(b[2]), begun(b[3])
+	x := &reader{b: b[4:]}
 	r.Position = x.num()
 	r.ReceivedAt = int64(x.num())
 	r.ParkedUntil = int64(x.num())

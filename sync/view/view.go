@@ -66,7 +66,7 @@ type Row struct {
 	ParkedUntil int64       // milliseconds since the Unix epoch, UTC; 0: not parked
 	Merged      []record.ID // with which it was merged directly
 
-	fresh bool // one report, and at most suggestions and missed deadlines
+	begun begun
 }
 
 // Told is one unit that was told of an incident, how far it is, and who of it has it.
@@ -276,39 +276,6 @@ func (v *View) take(tx *badger.Txn, id record.ID, rows []Committed, which []int)
 	}
 	next.Position = rows[which[len(which)-1]].Position
 	return v.put(tx, old, next)
-}
-
-// begins takes in entries as a fold would, if they are how an incident begins or
-// change hardly anything: one report, the city's routing after it, suggestions, missed
-// deadlines. That is nearly all of a flood, and a storm of reports about one event
-// must not fold all that was said of it for each. Otherwise it says false, and the row is of no use.
-func (r *Row) begins(rows []Committed, which []int, empty bool) bool {
-	for _, i := range which {
-		b := &rows[i].Body
-		p := &b.Payload
-		switch {
-		case b.Kind == record.KindReport && empty && b.Incident == r.ID:
-			empty = false
-			*r = Row{ID: r.ID, Status: record.RankReceived.String(), Open: true, Category: p.Category, ReceivedAt: b.ReceivedAt, Device: b.Actor.Name,
-				Silent: p.Flags&record.FlagSilent != 0, fresh: true}
-			if p.Place != nil {
-				r.Place = *p.Place
-			}
-		case empty:
-			return false // a stub
-		case b.Kind == record.KindRouted && r.fresh && b.Origin == record.CoreOrigin && b.Incident == r.ID:
-			r.Priority, r.Lead, r.Deadlines, r.fresh = p.Priority, p.Lead, p.Deadlines, false
-		case b.Kind != record.KindSuggested && b.Kind != record.KindMissed:
-			return false
-		}
-		for _, u := range b.Tells() {
-			if at, told := r.told(u); !told && u != "" {
-				r.Told = slices.Insert(slices.Clip(r.Told), at, Told{Unit: u})
-			}
-		}
-		r.Suggested = r.Suggested || b.Kind == record.KindSuggested
-	}
-	return true
 }
 
 // RowOf is what a list shows of an incident whose last entry stands at pos.

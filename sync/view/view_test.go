@@ -201,7 +201,7 @@ func TestView_StormAboutOneEvent_IsNotFoldedAgain(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	got.fresh = false
+	got.begun = 0
 	if want := RowOf(record.Fold(a.Incident, bodies), m.Position()); fmt.Sprint(got) != fmt.Sprint(want) {
 		t.Errorf("row  %+v\nfold %+v", got, want)
 	}
