@@ -127,6 +127,11 @@ func New(c Config, log *slog.Logger) (s *Station, err error) {
 	var boot [8]byte
 	_, _ = rand.Read(boot[:]) // crypto/rand.Read never fails
 	b := binary.BigEndian.Uint64(boot[:])
+	other, err := s.ledger.Note(clonedKey)
+	if err != nil {
+		return nil, err
+	}
+	s.cloned.Store(other != nil)
 	line := &Line{Origin: s.origin, Ledger: s.ledger, Keys: s.keys, Alarm: s.alarm, Lacks: func() { s.down.Again() },
 		Cloned: func() { s.cloned.Store(true) }, Claimed: s.claimed, Told: s.readDirectory, Log: s.log}
 	connect := wire.Connect(s.connect)
@@ -260,7 +265,7 @@ func (s *Station) Run(ctx context.Context) error {
 
 // otherDiskEvery is how often a station that was cloned asks for what the other
 // disk wrote meanwhile.
-const otherDiskEvery = 5 * time.Second
+const otherDiskEvery = 10 * time.Second
 
 // askForOther opens the downlink anew when this station was cloned: the city sends a
 // station its own entries only where one begins, and the other disk goes on. Until

@@ -92,6 +92,10 @@ type sink struct{ l *Line }
 
 var cursorKey = []byte("downlink/cursor")
 
+// clonedKey is the note that another disk of this name was at work: the city says it
+// once for each life of that one, and this process may be another one by then.
+var clonedKey = []byte("downlink/cloned")
+
 func (x sink) Origin() record.Origin { return x.l.Origin }
 
 func (x sink) Heads() []record.Head {
@@ -144,9 +148,12 @@ func (x sink) Apply(p downlink.Part, w *record.Wrapper) error {
 		x.l.Log.Error("keys of sealed parts could not be read on the downlink", "keys", lost)
 	}
 	f.Keys = keys
+	if cloned {
+		f.Notes = append(f.Notes, ledger.Note{Key: clonedKey, Value: []byte{1}})
+	}
 	if p.Cursor != nil {
 		v := binary.BigEndian.AppendUint64(nil, uint64(p.Cursor.Seq))
-		f.Notes = []ledger.Note{{Key: cursorKey, Value: append(v, p.Cursor.Hash[:]...)}}
+		f.Notes = append(f.Notes, ledger.Note{Key: cursorKey, Value: append(v, p.Cursor.Hash[:]...)})
 		if planted.CursorFirst {
 			if err := x.l.Ledger.Foreign(ledger.Foreign{Notes: f.Notes}); err != nil {
 				return err

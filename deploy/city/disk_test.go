@@ -207,12 +207,21 @@ func TestCity_ClonedStation_IsNamed_AndBothMachinesReportsAreThereOnce(t *testin
 	w.wait("both machines say so", func() bool {
 		return hasAlarm(w.line(st).Alarms, "two disks") && hasAlarm(w.line(other).Alarms, "two disks")
 	})
-	ward, lives := w.login(st, "ward_officer"), w.send(other, 1)[0]
-	all = append(all, lives)
-	w.wait("the ward's desk shows what the other machine took", func() bool {
-		var in incidentJSON
-		return w.do(ward, "GET", st+"/api/v1/incidents/"+lives, nil, &in) == 200 && len(in.Reports) == 1
-	})
+	shown := func(when string) {
+		w.t.Helper()
+		ward, id := w.login(st, "ward_officer"), w.send(other, 1)[0]
+		all = append(all, id)
+		w.wait("the ward's desk shows what the other machine took "+when, func() bool {
+			var in incidentJSON
+			return w.do(ward, "GET", st+"/api/v1/incidents/"+id, nil, &in) == 200 && len(in.Reports) == 1
+		})
+	}
+	shown("while the clone is named")
+	w.stop(ward1)
+	w.startAgain(ward1)
+	all = append(all, w.send(st, 1)...)
+	w.wait("nothing is left on its way", func() bool { return w.line(st).Lag == 0 })
+	shown("after another life of the first one began")
 	for _, base := range []string{st, other} {
 		w.wait("nothing is left on its way at "+base, func() bool { return w.line(base).Lag == 0 })
 	}
