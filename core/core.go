@@ -24,6 +24,7 @@ import (
 	"wardline/sync/identity"
 	"wardline/sync/record"
 	"wardline/sync/sealing"
+	"wardline/sync/tables"
 	"wardline/sync/view"
 )
 
@@ -38,6 +39,7 @@ type Node struct {
 	machine  *fsm.Machine
 	raft     *cluster.Node
 	views    *badger.DB
+	listed   *tables.Proof // of views
 	view     *view.View
 	clock    *record.Clock
 	sign     ed25519.PrivateKey
@@ -103,6 +105,7 @@ func New(c Config, log *slog.Logger) (n *Node, err error) {
 	if n.session, err = sealing.Derive(c.CityKey, "sessions"); err != nil {
 		return n, err
 	}
+	tables.Advise(c.Dir, n.log)
 	if n.machine, err = fsm.Open(fsm.Options{Dir: filepath.Join(c.Dir, "state"), Log: n.log}); errors.Is(err, fsm.ErrHole) {
 		n.log.Error("this node's state cannot be relied on; it will join anew from the others", "err", err)
 		err = cluster.MarkRejoin(rc.Dir, err)
@@ -112,10 +115,7 @@ func New(c Config, log *slog.Logger) (n *Node, err error) {
 	}
 	n.people.UseAccounts(accounts{n})
 	n.clock = record.NewClock(0, n.wall)
-	opt := badger.DefaultOptions(filepath.Join(c.Dir, "views")).WithSyncWrites(true).WithMemTableSize(8 << 20).WithNumMemtables(2).
-		WithBlockCacheSize(16 << 20).WithIndexCacheSize(8 << 20).WithValueLogFileSize(16 << 20).WithCompression(0).
-		WithDetectConflicts(false).WithNumCompactors(2).WithMetricsEnabled(false).WithLogger(nil)
-	if n.views, err = badger.Open(opt); err != nil {
+	if n.views, n.listed, err = openViews(filepath.Join(c.Dir, "views"), n.log); err != nil {
 		return n, err
 	}
 	if n.view, err = view.New(n.views, cityLog{n.machine}, n.log); err != nil {
@@ -170,6 +170,7 @@ func (n *Node) closeFiles() {
 		}
 	}
 	if n.views != nil {
+		_ = n.listed.Wait() // proveFiles says it
 		if err := n.views.Close(); err != nil {
 			n.log.Error("views", "err", err)
 		}
@@ -221,6 +222,7 @@ func (n *Node) Run(ctx context.Context) error {
 	start(&fg, "alarms", func() error { return n.line.Run(front) })
 	start(&fg, "views", func() error { return n.view.Run(front) })
 	start(&fg, "checkpoints", func() error { return n.proofs.Run(front) })
+	start(&fg, "tables", func() error { return n.proveFiles(front) })
 	start(&fg, "ticks", func() error { return n.tick(front) })
 	start(&bg, "raft", func() error { return n.raft.Run(raftCtx) })
 	start(&doors, "raft door", func() error { return n.trust.raft.Run(doorCtx) })
@@ -241,7 +243,11 @@ func (n *Node) Run(ctx context.Context) error {
 	}
 	err := errors.Join(all...)
 	var stall *cluster.StallError
-	if !errors.As(err, &stall) { // else something still hangs in the files: they are left as they are, and the process ends
+	switch {
+	case errors.As(err, &stall): // something still hangs in the files: they are left as they are, and the process ends
+	case diskFailed(err):
+		err = errors.Join(err, n.leaveFiles())
+	default:
 		n.closeFiles()
 	}
 	return err

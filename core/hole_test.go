@@ -20,6 +20,8 @@ var damages = map[string]func(t *testing.T, dir string){
 	"a transaction in the middle is gone": func(t *testing.T, dir string) {
 		deleteRow(t, dir, append([]byte("!t"), 0, 0, 0, 3))
 	},
+	"a bit flipped in each table of the state": flipBits,
+	"a bit flipped in each table of the lists": func(t *testing.T, dir string) { flipBits(t, filepath.Join(dir, "../../views")) },
 	"a bit flipped in the manifest": func(t *testing.T, dir string) {
 		path := filepath.Join(dir, "MANIFEST")
 		raw, err := os.ReadFile(path)
@@ -32,6 +34,25 @@ var damages = map[string]func(t *testing.T, dir string){
 			t.Fatal(err)
 		}
 	},
+}
+
+// flipBits changes a bit in the data of every table below dir.
+func flipBits(t *testing.T, dir string) {
+	t.Helper()
+	list, err := filepath.Glob(filepath.Join(dir, "*.sst"))
+	if err != nil || len(list) == 0 {
+		t.Fatal("no table in ", dir, err)
+	}
+	for _, path := range list {
+		raw, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		raw[len(raw)/5] ^= 4
+		if err := os.WriteFile(path, raw, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
 }
 
 func deleteRow(t *testing.T, dir string, key []byte) {

@@ -27,6 +27,7 @@ import (
 	"wardline/sync/record"
 	"wardline/sync/routing"
 	"wardline/sync/sealing"
+	"wardline/sync/tables"
 	"wardline/sync/trust"
 	"wardline/sync/uplink"
 	"wardline/sync/view"
@@ -40,6 +41,7 @@ type Station struct {
 	wall     func() time.Time
 	origin   record.Origin
 	ledger   *ledger.Ledger
+	proof    *tables.Proof // of the ledger
 	door     *intake.Door
 	view     *view.View
 	keys     *sealing.Keyring
@@ -100,11 +102,19 @@ func New(c Config, log *slog.Logger) (s *Station, err error) {
 	if s.ledger, err = ledger.Open(o); err != nil {
 		return nil, err
 	}
+	opened := s // an error makes s nil
 	defer func() {
 		if err != nil {
-			err = errors.Join(err, s.ledger.Close())
+			if opened.proof != nil {
+				_ = opened.proof.Wait() // err says it, or stands before it
+			}
+			err = errors.Join(err, opened.ledger.Close())
 		}
 	}()
+	tables.Advise(c.Dir, s.log)
+	if err = s.prove(); err != nil {
+		return nil, err
+	}
 	if s.keys, err = sealing.OpenKeyring(filepath.Join(c.Dir, "keys", "wrapping.key")); err != nil {
 		return nil, err
 	}
@@ -231,6 +241,7 @@ func (s *Station) Run(ctx context.Context) error {
 	start(&fg, "uplink", func() error { s.member.Wait(front); return s.up.Run(front) })
 	start(&fg, "downlink", func() error { s.member.Wait(front); return s.down.Run(front) })
 	start(&fg, "lists", func() error { return s.view.Run(front) })
+	start(&fg, "tables", func() error { return s.proveFiles(front) })
 	start(&fg, "other disk", func() error { every(front, otherDiskEvery, s.askForOther); return nil })
 	start(&fg, "routing", func() error { return s.routeAlone(front) })
 	for _, p := range s.panels {
@@ -256,6 +267,7 @@ func (s *Station) Run(ctx context.Context) error {
 	stopBack()
 	bg.Wait()
 	close(errs)
+	_ = s.proof.Wait() // proveFiles says it
 	all := []error{s.ledger.Close()}
 	for err := range errs {
 		all = append(all, err)

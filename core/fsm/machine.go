@@ -11,6 +11,7 @@
 package fsm
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -20,10 +21,12 @@ import (
 	"sync"
 	"sync/atomic"
 	"syscall"
+	"time"
 
 	"github.com/dgraph-io/badger/v4"
 
 	"wardline/sync/routing"
+	"wardline/sync/tables"
 )
 
 // Options of a machine.
@@ -58,6 +61,7 @@ type Machine struct {
 	seen    seen
 	tail    tail
 	active  atomic.Pointer[[]*routing.Rules] // rules, for readers
+	proof   atomic.Pointer[tables.Proof]     // of db; nil over one in memory
 	trusted atomic.Pointer[Machines]         // for readers
 	// activeWards are the wards, for readers; nil: the built-in centres
 	activeWards atomic.Pointer[routing.Wards]
@@ -149,6 +153,10 @@ func (m *Machine) open() error {
 		}
 		return fmt.Errorf("%w: %w", ErrHole, err)
 	}
+	p := tables.Begin(db)
+	if err := p.Within(provedWithin); err != nil {
+		return errors.Join(fmt.Errorf("%w: %s: %w", ErrHole, m.path(liveName), err), db.Close())
+	}
 	var me meta
 	// Nothing in memory outlives the rows that it came from (Install, Reset).
 	m.recent, m.rules, m.wards, m.txn = recent{}, nil, nil, 0
@@ -171,9 +179,11 @@ func (m *Machine) open() error {
 		return m.recent.load(tx, me.index)
 	})
 	if err != nil {
+		_ = p.Wait() // the store must be open as long
 		return errors.Join(err, db.Close())
 	}
 	m.db = db
+	m.proof.Store(p)
 	m.meta.Store(&me)
 	m.seen.fill(db, func(err error) {
 		m.o.Log.Error("ids in the state could not be read; new ones cost a look-up each", "err", err)
@@ -181,12 +191,42 @@ func (m *Machine) open() error {
 	return m.loadMachines()
 }
 
+// provedWithin is how long Open waits until every table is proved: a state of about
+// a gigabyte. A larger one is served while the rest is read.
+const provedWithin = 2 * time.Second
+
+// Proved waits until every table was read once, or ctx ends. ErrHole says that one
+// does not hold what was written: this node must end, and join anew.
+func (m *Machine) Proved(ctx context.Context) error {
+	p := m.proof.Load()
+	if p == nil {
+		return nil
+	}
+	select {
+	case <-ctx.Done():
+		return nil
+	case <-p.Done():
+	}
+	if err := p.Wait(); err != nil {
+		return fmt.Errorf("%w: %s: %w", ErrHole, m.path(liveName), err)
+	}
+	return nil
+}
+
+// closeLocked closes the store after the proof has let go of it.
+func (m *Machine) closeLocked() error {
+	if p := m.proof.Load(); p != nil {
+		_ = p.Wait() // Proved says it
+	}
+	return m.db.Close()
+}
+
 // Close frees the files.
 func (m *Machine) Close() error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.seen.end()
-	return m.db.Close()
+	return m.closeLocked()
 }
 
 // Applied is the last Raft entry whose effects are on disk.

@@ -140,7 +140,7 @@ func (m *Machine) swap() error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.seen.end()
-	if err := m.db.Close(); err != nil {
+	if err := m.closeLocked(); err != nil {
 		return err
 	}
 	if err := m.settle(); err != nil {

@@ -222,13 +222,23 @@ func scan(tx *badger.Txn, prefix, from []byte, f func(k, v []byte) error) error 
 // errStop ends a scan early.
 var errStop = errors.New("stop")
 
-// Close frees the files. Call it after Run has returned.
+// Close frees the files. Call it after Run has returned. After a failed sync it
+// leaves them to the end of the process.
 func (l *Ledger) Close() error {
 	l.qmu.Lock()
 	l.closed = true
 	l.qmu.Unlock()
 	close(l.stop)
 	l.bg.Wait()
+	l.smu.RLock()
+	failed := l.failed != nil
+	l.smu.RUnlock()
+	if failed {
+		// Closing writes: what waits in memory into tables, and tables into others, and
+		// Badger (v4.9.6, subcompact) forgets the old ones although a new one could not be
+		// written. The files are left as a power cut leaves them, and the process ends.
+		return nil
+	}
 	err := l.writeHeads()
 	return errors.Join(err, l.db.Close())
 }
