@@ -76,8 +76,11 @@ func (d *disk) image() string { return filepath.Join(d.room, "disk.ext4") }
 
 func (d *disk) roomFor(size int64) string { return "size=" + strconv.FormatInt(size, 10) }
 
-// Blocks that were freed go back to the room, so that new ones need some.
-func (d *disk) mount() error { return run("mount", "-o", "loop,discard", d.image(), d.dir) }
+// Blocks that were freed go back to the room, so that new ones need some. A disk is
+// mounted as the program asks for (sync/tables, Advise).
+func (d *disk) mount() error {
+	return run("mount", "-o", "loop,discard,data_err=abort", d.image(), d.dir)
+}
 
 // unmount waits for whoever still has it open.
 func unmount(dir string) (err error) {

@@ -3,20 +3,23 @@ package whole
 import (
 	"errors"
 	"flag"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 )
 
 var (
 	seed   = flag.Uint64("seed", 0, "run this seed alone")
-	runs   = flag.Int("runs", 0, "how many seeds (default 2; 500 with WARDLINE_LONG)")
+	runs   = flag.Int("runs", 0, "how many seeds (default: a few chosen ones; 500 with WARDLINE_LONG)")
 	first  = flag.Uint64("first", 1, "the first seed of -runs")
 	tags   = flag.String("planted", "", "build tag of a planted bug in the program under test")
 	only   = flag.String("only", "", "the calamity to try instead of the seed's: see calamities")
-	faults = flag.Duration("faults", 0, "how long faults go on (default 8s; 25s with WARDLINE_LONG)")
+	faults = flag.Duration("faults", 0, "how long faults go on (default 6s; 25s with WARDLINE_LONG)")
 	within = flag.Duration("within", 0, "how long everything may take to come to its end (default 90s)")
 	keep   = flag.String("dir", "", "where failed runs are kept (default: the system's temporary directory)")
 )
@@ -43,36 +46,95 @@ func TestWhole_FaultsOfASeed_ThePromiseHolds(t *testing.T) {
 	}
 	o := Default()
 	o.Binary, o.Only = mustBuild(t), *only
-	n, from := *runs, *first
-	switch {
-	case *seed != 0:
-		n, from = 1, *seed
-	case n == 0 && long():
-		n = 500
-	case n == 0:
-		n = 2
-	}
 	switch {
 	case *faults > 0:
 		o.Faults = *faults
 	case !long():
-		o.Faults = 8 * time.Second
+		o.Faults = 6 * time.Second
 	}
 	o.Short = o.Faults < shortFaults
 	if *within > 0 {
 		o.Within = *within
 	}
-	var sum Tally
-	for o.Seed = from; o.Seed < from+uint64(n); o.Seed++ {
-		if !t.Failed() {
+	var sum sums
+	for _, o.Seed = range seeds() {
+		if sum.failed < maxFailed {
 			one(t, o, &sum)
 		}
 	}
-	t.Logf("%d runs: %d acknowledged, %d kills, %d stops, %d cuts of the line, %d power cuts, %d gone with a disk, longest convergence %v, urgent at most %v",
-		n, sum.Acknowledged, sum.Kills, sum.Stops, sum.Cuts, sum.PowerCuts, sum.Gone, sum.Converged.Round(time.Millisecond), sum.Urgent.Round(time.Millisecond))
+	t.Log(&sum)
 }
 
-func one(t *testing.T, o Options, sum *Tally) {
+// chosen are the seeds of the short form: a restored image, a full disk, a storm.
+var chosen = []uint64{1, 5, 12}
+
+// maxFailed is how many seeds may fail before a run of many ends.
+const maxFailed = 5
+
+func seeds() (out []uint64) {
+	n := *runs
+	switch {
+	case *seed != 0:
+		return []uint64{*seed}
+	case n == 0 && !long():
+		return chosen
+	case n == 0:
+		n = 500
+	}
+	for i := range uint64(n) {
+		out = append(out, *first+i)
+	}
+	return out
+}
+
+// sums are those of all runs.
+type sums struct {
+	Tally
+	seeds                   []uint64
+	failed                  int
+	lost, doubled, diverged int
+	kinds                   map[string]int // runs by calamity
+}
+
+func (s *sums) add(t Tally, err error) {
+	s.seeds = append(s.seeds, t.Seed)
+	if s.kinds == nil {
+		s.kinds = map[string]int{}
+	}
+	s.kinds[t.Calamity]++
+	s.Acknowledged += t.Acknowledged
+	s.Kills += t.Kills
+	s.Stops += t.Stops
+	s.Cuts += t.Cuts
+	s.PowerCuts += t.PowerCuts
+	s.Full += t.Full
+	s.Jumps += t.Jumps
+	s.Flips += t.Flips
+	s.Stalls += t.Stalls
+	s.Unwritten += t.Unwritten
+	s.Gone += t.Gone
+	s.Converged = max(s.Converged, t.Converged)
+	s.Urgent = max(s.Urgent, t.Urgent)
+	if err == nil {
+		return
+	}
+	s.failed++
+	for word, n := range map[string]*int{"listed: ": &s.lost, "once: ": &s.doubled, "agree: ": &s.diverged, "digests: ": &s.diverged, "chains: ": &s.diverged} {
+		if strings.Contains(err.Error(), word) {
+			*n++
+		}
+	}
+}
+
+// String is the report of all runs; lost, duplicated and diverged count runs.
+func (s *sums) String() string {
+	return fmt.Sprintf("%d runs (seeds %d to %d; %v), %d failed: %d kills, %d stops, %d cuts of the line, %d power cuts, %d full disks, %d clock jumps, %d flipped bits, %d stalled disks, "+
+		"%d ends by a failed write; %d acknowledged, %d lost, %d duplicated, %d diverged, %d gone with a disk; longest convergence %v, urgent at most %v",
+		len(s.seeds), slices.Min(s.seeds), slices.Max(s.seeds), s.kinds, s.failed, s.Kills, s.Stops, s.Cuts, s.PowerCuts, s.Full, s.Jumps, s.Flips, s.Stalls,
+		s.Unwritten, s.Acknowledged, s.lost, s.doubled, s.diverged, s.Gone, s.Converged.Round(time.Millisecond), s.Urgent.Round(time.Millisecond))
+}
+
+func one(t *testing.T, o Options, sum *sums) {
 	dir, err := os.MkdirTemp(*keep, "wardline-whole-")
 	if err != nil {
 		t.Fatal(err)
@@ -85,6 +147,7 @@ func one(t *testing.T, o Options, sum *Tally) {
 	o.Out = story
 	began := time.Now()
 	tally, err := Run(t.Context(), o)
+	sum.add(tally, err)
 	if err := errors.Join(err, story.Close()); err != nil {
 		t.Errorf("seed %d after %v: %v\n%+v\nagain: go test ./deploy/drill/whole -run TestWhole -count=1 -seed=%d -faults=%v -planted=%q -only=%q\nkept: %s",
 			o.Seed, time.Since(began).Round(time.Second), err, tally, o.Seed, o.Faults, *tags, *only, dir)
@@ -94,12 +157,4 @@ func one(t *testing.T, o Options, sum *Tally) {
 	if err := Clean(o); err != nil {
 		t.Error(err)
 	}
-	sum.Acknowledged += tally.Acknowledged
-	sum.Kills += tally.Kills
-	sum.Stops += tally.Stops
-	sum.Cuts += tally.Cuts
-	sum.PowerCuts += tally.PowerCuts
-	sum.Gone += tally.Gone
-	sum.Converged = max(sum.Converged, tally.Converged)
-	sum.Urgent = max(sum.Urgent, tally.Urgent)
 }
