@@ -84,7 +84,7 @@ func TestServers_EveryAnswer_IsAsDescribed(t *testing.T) {
 	}
 	h := &held{startFleet(t), doc, map[string]*http.Client{}}
 	for name, f := range map[string]func(*held, string){"reports": (*held).reports, "actions": (*held).actions, "lists": (*held).lists, "small": (*held).small,
-		"phones": (*held).phones} {
+		"phones": (*held).phones, "messages": (*held).messages} {
 		for _, base := range []string{h.stationURL(), h.coreURL(0)} {
 			t.Run(name+" at "+map[bool]string{true: "station", false: "core"}[base == h.stationURL()], func(t *testing.T) {
 				g := &held{&fleet{}, doc, h.who}
@@ -553,7 +553,8 @@ func (h *held) cityAlone() {
 // nothing shown that may be old.
 func (h *held) withoutMajority() {
 	base := h.coreURL(0)
-	id := h.routed(base)
+	id, sent := h.routed(base), newID()
+	h.device(201, base, `{"id":"`+sent+`",`+here+`}`)
 	for _, role := range []identity.Role{identity.CommandOfficer, identity.Auditor, identity.Administrator, identity.WardOfficer} {
 		h.who[base+string(role)] = h.login(base, role)
 	}
@@ -566,6 +567,7 @@ func (h *held) withoutMajority() {
 		method, path, body string
 	}{
 		{"", "GET", "/readyz", ""}, {"", "POST", "/api/v1/reports", `{"id":"` + newID() + `",` + here + `}`}, {"", "GET", "/api/v1/reports/" + id, ""}, {"", "GET", "/api/v1/progress/" + id, ""},
+		{"", "POST", "/api/v1/reports/" + sent + "/messages", `{"id":"` + newID() + `","text":"?"}`},
 		{identity.CommandOfficer, "GET", "/api/v1/incidents", ""}, {identity.CommandOfficer, "GET", "/api/v1/incidents/" + id, ""},
 		{identity.CommandOfficer, "POST", "/api/v1/incidents/" + id + "/actions", claim}, {identity.Auditor, "GET", "/api/v1/entries", ""},
 		{identity.Auditor, "GET", "/api/v1/digest", ""}, {identity.WardOfficer, "GET", "/api/v1/rules", ""},

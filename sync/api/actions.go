@@ -125,8 +125,8 @@ func (s *Server) postAction(w http.ResponseWriter, r *http.Request, o identity.O
 // refused puts the present state beside a refusal, so that the desk can show
 // at once who holds the incident.
 func (s *Server) refused(r *http.Request, id record.ID, err error) error {
-	var ref *record.Refusal
-	if !errors.As(err, &ref) {
+	ref, ok := asRefusal(err)
+	if !ok {
 		return err
 	}
 	e := Problem(409, ref.Code, ref.Field, "%s", ref.Detail)
@@ -145,6 +145,11 @@ func (s *Server) refused(r *http.Request, id record.ID, err error) error {
 		e.State = d
 	}
 	return e
+}
+
+func asRefusal(err error) (ref *record.Refusal, ok bool) {
+	ok = errors.As(err, &ref)
+	return ref, ok
 }
 
 // sealedText is what of an action identifies people.

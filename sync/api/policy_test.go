@@ -26,6 +26,7 @@ import (
 var expected = map[string]string{
 	"POST /api/v1/reports":                "WPCSd",
 	"GET /api/v1/reports/{id}":            "WPCSUd",
+	"POST /api/v1/reports/{id}/messages":  "d",
 	"POST /api/v1/devices":                "WPCSAUdnf",
 	"GET /api/v1/progress/{id}":           "WPCSAUdnf",
 	"GET /api/v1/incidents":               "WPCSU",

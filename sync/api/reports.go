@@ -3,7 +3,6 @@ package api
 import (
 	"io"
 	"net/http"
-	"slices"
 
 	"wardline/sync/identity"
 	"wardline/sync/record"
@@ -53,6 +52,7 @@ type reportJSON struct {
 	Incident record.ID     `json:"incident"`
 	Receipts []receiptJSON `json:"receipts"`
 	Status   string        `json:"status,omitempty"`
+	Messages []messageJSON `json:"messages,omitempty"`
 }
 
 // getReport answers what a report's sender may know. Of a silent alarm the
@@ -69,16 +69,14 @@ func (s *Server) getReport(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	in := record.Fold(id, bodiesOf(stored))
-	mine := device && slices.ContainsFunc(stored, func(e Stored) bool {
-		return e.Body.Kind == record.KindReport && e.Body.Actor.Name == dev.ID
-	})
+	mine := device && sentBy(stored, dev)
 	if in.Stub || (!mine && !(officer && identity.Endpoints[r.Pattern].Admits(o) && o.Sees(in))) {
 		return Problem(404, "not-found", "id", "no report %s from you", id)
 	}
 	out := reportJSON{ID: id, Incident: id, Receipts: []receiptJSON{}}
 	out.Receipts = receipts(stored, !in.Silent || officer)
 	if !in.Silent || officer {
-		out.Status = in.Status
+		out.Status, out.Messages = in.Status, s.messages(in, stored)
 	}
 	return s.answer(w, 200, out)
 }

@@ -93,6 +93,7 @@ func (s *Server) routes() {
 	on := s.handle
 	on("POST /api/v1/reports", s.postReport)
 	on("GET /api/v1/reports/{id}", s.getReport)
+	on("POST /api/v1/reports/{id}/messages", s.postMessage)
 	on("GET /api/v1/progress/{id}", s.getProgress)
 	on("POST /api/v1/devices", s.postDevice)
 	on("GET /api/v1/incidents", s.officer(s.listIncidents))

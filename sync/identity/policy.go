@@ -65,6 +65,7 @@ type Access struct {
 var Endpoints = map[string]Access{
 	"POST /api/v1/reports":                {Device: true, Right: EnterReport},
 	"GET /api/v1/reports/{id}":            {Device: true, Right: ReadIncidents},
+	"POST /api/v1/reports/{id}/messages":  {Device: true},
 	"POST /api/v1/devices":                {Open: true}, // a phone registers itself; bounded by address
 	"GET /api/v1/progress/{id}":           {Open: true}, // by a code that cannot be guessed; its answer names nobody
 	"GET /api/v1/incidents":               {Right: ReadIncidents},

@@ -17,8 +17,9 @@ export async function officer(role) {
   });
   if (!r.ok) throw new Error(`log-in as ${role}: ${r.status}`);
   const cookie = r.headers.getSetCookie().map((c) => c.split(";")[0]).join("; ");
-  return async (path) => {
-    const a = await fetch(city.command.url + path, { headers: { Cookie: cookie } });
+  return async (path, body) => {
+    const a = await fetch(city.command.url + path, body === undefined ? { headers: { Cookie: cookie } }
+      : { method: "POST", headers: { Cookie: cookie, "Content-Type": "application/json" }, body: JSON.stringify(body) });
     if (!a.ok) throw new Error(`${path}: ${a.status}`);
     return a.json();
   };

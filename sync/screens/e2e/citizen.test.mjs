@@ -153,3 +153,29 @@ test("a code shows the state on another phone, and fits in 360 pixels without a 
   await other.context().close();
   await context.close();
 });
+
+test("desk and reporter write to each other, offline too, and what was closed wrongly is opened again", async () => {
+  const context = await browser.newContext(phone);
+  const page = await ready(context);
+  await send(page, "crime", "có người đập cửa");
+  await page.locator("li.done", { hasText: "Thành phố đã nhận" }).waitFor();
+  const [id] = await ids(page);
+  const act = async (fields) => {
+    const seen = await until("the lead is known", async () => { const i = await command(`/api/v1/incidents/${id}`); return i.lead && i; });
+    return command(`/api/v1/incidents/${id}/actions`, { id: crypto.randomUUID(), seen: seen.version, ...fields });
+  };
+  await context.setOffline(true);
+  await page.getByLabel("Viết tin nhắn").fill("tôi trốn trong phòng");
+  await page.getByRole("button", { name: "Gửi tin nhắn" }).click();
+  await page.locator(".talk .waits", { hasText: "chưa gửi" }).waitFor();
+  await context.setOffline(false);
+  await page.locator(".talk .reporter:not(.waits)", { hasText: "tôi trốn trong phòng" }).waitFor({ timeout: 60_000 });
+  await act({ action: "contact", reason: "message", text: "xe đang tới, giữ im lặng" });
+  await page.locator(".talk .desk", { hasText: "giữ im lặng" }).waitFor({ timeout: 60_000 });
+  await act({ action: "close", reason: "done" });
+  await page.getByLabel("Vì sao việc này chưa xong?").fill("họ quay lại");
+  await page.getByRole("button", { name: "đề nghị mở lại" }).click();
+  await until("it is open again", async () => (await command(`/api/v1/incidents/${id}`)).open);
+  await barriers(page, "messages");
+  await context.close();
+});

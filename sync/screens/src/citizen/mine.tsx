@@ -4,7 +4,7 @@ import { useEffect, useState } from "preact/hooks";
 import { get, Problem, type Status } from "../lib/api";
 import { codeOf, idOf } from "./code";
 import { Photo } from "./form";
-import { kept, now, push } from "./model";
+import { kept, now, push, write } from "./model";
 import { Calls, Card, dayOf, hourOf, Picture } from "./parts";
 import { QR } from "./qr";
 import { latest, steps } from "./states";
@@ -48,6 +48,7 @@ function One(p: { of: Kept }): JSX.Element {
         {k.asked && <p><small>{t("asked", { time: hourOf(k.asked) })}</small></p>}
         {waits && <button type="button" class="btn" onClick={() => void push(true)}>{t("sos_now")}</button>}
       </Card>
+      {!k.refused && <Talk of={k} />}
       <Card title={t("code")}>
         <p class="code">{codeOf(k.id)}</p>
         <QR text={`${location.origin}/citizen/#r/${codeOf(k.id)}`} label={codeOf(k.id)} />
@@ -55,6 +56,34 @@ function One(p: { of: Kept }): JSX.Element {
       </Card>
       {photos.length > 0 && <Card title={t("photos")}><small>{t("photo_hint")}</small><ul class="photos">{photos.map((x) => <Photo key={x.sha256} of={x} />)}</ul></Card>}
     </>
+  );
+}
+
+const longest = 1000;
+
+/** Short messages both ways; what has not been sent says so. */
+function Talk(p: { of: Kept }): JSX.Element {
+  const k = p.of;
+  const [text, setText] = useState("");
+  const closed = k.status === "closed";
+  const send = (e: Event): void => {
+    e.preventDefault();
+    if (!text.trim()) return;
+    void write(k.id, text.trim(), closed);
+    setText("");
+  };
+  return (
+    <Card title={t("talk")}>
+      <ul class="talk" aria-live="polite">
+        {(k.messages ?? []).map((m) => <li key={m.id} class={m.from}><small>{t(m.from === "desk" ? "desk" : "you")} · {dayOf(Date.parse(m.at))}</small>{m.text}</li>)}
+        {(k.writes ?? []).map((m) => <li key={m.id} class="reporter waits"><small>{t("you")} · {m.refused ? t("refused", { detail: m.refused }) : t("to_send")}</small>{m.text}</li>)}
+      </ul>
+      <form class="page-part" onSubmit={send}>
+        <label class="ask"><span>{t(closed ? "reopen_why" : "write")}</span><textarea rows={2} maxLength={longest} value={text} onInput={(e) => setText(e.currentTarget.value)} /></label>
+        <button class="btn" disabled={!text.trim()}>{t(closed ? "reopen" : "say")}</button>
+        <small>{t("talk_hint")}</small>
+      </form>
+    </Card>
   );
 }
 

@@ -3,7 +3,7 @@ import { signal } from "@preact/signals";
 import { uuid, type Category, type ID } from "../lib/api";
 import { drain, prepare } from "./outbox";
 import { fix, moved, type Fix } from "./place";
-import { durable, keep, reports, setWard, type Kept, type Photo } from "./store";
+import { change, durable, keep, reports, setWard, type Kept, type Photo } from "./store";
 import type { Offset } from "./pin";
 
 export type Page = { at: "home" } | { at: "form"; category: Category } | { at: "mine"; id?: ID } | { at: "follow"; code: string } | { at: "poster" };
@@ -75,6 +75,17 @@ export async function submit(d: Draft): Promise<ID> {
   void wakeWorker();
   void push(true);
   return id;
+}
+
+/** Keeps a word to the desk and starts to send it. */
+export async function write(id: ID, text: string, reopen: boolean): Promise<void> {
+  await change(id, (k) => {
+    k.writes = [...(k.writes ?? []), { id: uuid(), text, reopen, made: Date.now() }];
+    k.next = 0;
+  });
+  await refresh();
+  void wakeWorker();
+  void push(true);
 }
 
 /** Asks the browser to let the service worker send later, should this page be closed first. */

@@ -10,6 +10,8 @@ export const patience = 60_000;
 const answerTime = 15_000;
 /** How often the state of an open report is asked for while somebody looks, and otherwise. */
 const askSoon = 5_000, askLater = 60_000;
+/** How long a closed report is still asked about: somebody may open it again. */
+const kept = 7 * 86_400_000;
 
 const pauseOf = (tries: number): number => Math.min(patience, 1000 * 2 ** Math.min(tries, 6)) * (0.75 + Math.random() / 2);
 
@@ -55,11 +57,11 @@ export async function prepare(): Promise<boolean> {
   }
 }
 
-interface Progress { id: ID; receipts: { step: "ward" | "city" | "seen" }[]; status?: Status }
+interface Progress { id: ID; receipts: { step: "ward" | "city" | "seen" }[]; status?: Status; messages?: Kept["messages"] }
 
 /** Whether this report must still be offered; what a node named as still on its way is asked for, not sent. */
 const unsent = (k: Kept): boolean => !k.refused && !k.city && !k.sent;
-const asks = (k: Kept): boolean => !k.refused && k.sent === true && k.status !== "closed";
+const asks = (k: Kept): boolean => !k.refused && k.sent === true && (k.status !== "closed" || Date.now() - k.made < kept);
 
 async function offer(k: Kept, as: Install): Promise<void> {
   const r = await call<Receipt>("POST", "/api/v1/reports", as, { ...k.body, sent_at: new Date().toISOString() });
@@ -79,6 +81,7 @@ async function ask(k: Kept, as: Install): Promise<void> {
     await change(k.id, (x) => {
       for (const r of p.receipts) x[r.step] = true;
       if (p.status) x.status = p.status;
+      x.messages = p.messages ?? [];
       x.asked = Date.now();
       x.tries = 0;
     });
@@ -86,6 +89,26 @@ async function ask(k: Kept, as: Install): Promise<void> {
     if (!(e instanceof Problem) || e.status !== 404) throw e;
     // Who took it has lost it (a restored disk) or another node answers now: offer it again, unless the city has it.
     if (!k.city) await change(k.id, (x) => (x.sent = false));
+  }
+}
+
+/** Sends what the reporter wrote about a report that a node has. */
+async function write(k: Kept, as: Install): Promise<void> {
+  for (const m of k.writes ?? []) {
+    if (m.refused) continue;
+    let refused: string | undefined;
+    try {
+      const r = await call<{ status: Status }>("POST", `/api/v1/reports/${k.id}/messages`, as, { id: m.id, text: m.text, ...(m.reopen ? { reopen: true } : {}) });
+      await change(k.id, (x) => (x.status = r.status));
+    } catch (e) {
+      // A node that has not heard of the report yet answers 404: later.
+      if (!(e instanceof Problem) || e.later || e.status === 404 || e.status === 401) throw e;
+      refused = e.code === "not_closed" || e.type === "not_closed" ? "" : e.detail; // it is open already: that was the wish
+    }
+    await change(k.id, (x) => {
+      if (refused) x.writes = (x.writes ?? []).map((y) => (y.id === m.id ? { ...y, refused } : y));
+      else x.writes = (x.writes ?? []).filter((y) => y.id !== m.id);
+    });
   }
 }
 
@@ -115,7 +138,8 @@ async function once(watched: boolean, now: boolean): Promise<void> {
   const out = all.filter((k) => unsent(k) && (now || due(k, at)));
   const pace = watched ? askSoon : askLater;
   const open = all.filter((k) => asks(k) && (now || Math.abs(at - (k.asked ?? 0)) >= pace));
-  if (out.length + open.length === 0) return;
+  const written = all.filter((k) => k.sent && (k.writes ?? []).some((m) => !m.refused) && (now || due(k, at)));
+  if (out.length + open.length + written.length === 0) return;
   let as: Install;
   try {
     as = await credential();
@@ -123,7 +147,7 @@ async function once(watched: boolean, now: boolean): Promise<void> {
     for (const k of out) await wrong(k, e instanceof Problem && e.status === 401 ? new Problem(0, "", "") : new Problem(503, "not-registered", String(e)));
     return;
   }
-  for (const [list, f] of [[out, offer], [open, ask]] as const)
+  for (const [list, f] of [[out, offer], [written, write], [open, ask]] as const)
     for (const k of list) {
       try {
         await f(k, as);

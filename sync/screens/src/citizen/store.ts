@@ -2,7 +2,7 @@
 // that, photos with their hashes, and the credential of this install. It is used
 // by the page and by its service worker.
 import { openDB, type DBSchema, type IDBPDatabase } from "idb";
-import type { Category, ID, Medium, NewReport, Status } from "../lib/api";
+import type { Category, ID, Medium, NewReport, Stamp, Status } from "../lib/api";
 
 /** One report as this phone knows it. */
 export interface Kept {
@@ -22,6 +22,10 @@ export interface Kept {
   asked?: number;
   /** Refused for good: the field and why. */
   refused?: { field?: string; detail: string };
+  /** What the reporter wrote to the desk, until a node has it. */
+  writes?: { id: ID; text: string; reopen: boolean; made: number; refused?: string }[];
+  /** Both sides' messages as a node told them last. */
+  messages?: { id: ID; from: "reporter" | "desk"; at: Stamp; text?: string }[];
   tries: number;
   /** Not before, by this phone's clock; a clock that jumped is no reason to wait longer than `patience`. */
   next: number;

@@ -24,7 +24,8 @@ export const t = words(
     code: "Mã tin báo", code_hint: "Đọc mã này khi gọi hỏi. Quét mã QR để xem trên máy khác.", no_store: "Máy này không lưu được tin. Hãy giữ trang này mở đến khi có chữ “Thành phố đã nhận”, hoặc gọi 113.",
     not_ready: "Máy này chưa đăng ký được với thành phố; tin báo được giữ và gửi khi đăng ký xong.", language: "English", required: "Chọn một mục hoặc ghi vài chữ.",
     follow: "Theo dõi tin báo", follow_none: "Không có tin báo nào với mã này, hoặc tin chưa tới.", poster: "Áp phích mã QR", poster_ward: "Phường", poster_title: "Báo tin cho {ward}",
-    poster_how: "Quét mã này bằng máy ảnh điện thoại để báo tin – không cần cài đặt. Khẩn cấp: 113 · 114 · 115", print: "In", answered: "Đã trả lời",
+    poster_how: "Quét mã này bằng máy ảnh điện thoại để báo tin – không cần cài đặt. Khẩn cấp: 113 · 114 · 115", print: "In", talk: "Nhắn với trực ban", talk_hint: "Khẩn cấp thì gọi điện, đừng chờ trả lời.", write: "Viết tin nhắn", say: "Gửi tin nhắn", you: "Bạn", desk: "Trực ban",
+    to_send: "chưa gửi", reopen: "Chưa xong – đề nghị mở lại", reopen_why: "Vì sao việc này chưa xong?",
   },
   {
     title: "Report to the police", lead: "What do you need to report?", sos: "SOS", sos_hold: "Hold 1.5 seconds to call for help", sos_holding: "Keep holding…",
@@ -48,6 +49,7 @@ export const t = words(
     code: "Report code", code_hint: "Say this code when you call. Scan the QR code to follow it on another phone.", no_store: "This phone cannot keep the report. Leave this page open until it says “The city has it”, or call 113.",
     not_ready: "This phone is not registered with the city yet; the report is kept and goes out once it is.", language: "Tiếng Việt", required: "Choose an answer or write a few words.",
     follow: "Follow a report", follow_none: "There is no report with this code, or it has not arrived yet.", poster: "QR poster", poster_ward: "Ward", poster_title: "Report to {ward}",
-    poster_how: "Scan this code with a phone's camera to report – nothing to install. Emergency: 113 · 114 · 115", print: "Print", answered: "Answered",
+    poster_how: "Scan this code with a phone's camera to report – nothing to install. Emergency: 113 · 114 · 115", print: "Print", talk: "Write to the duty desk", talk_hint: "When it is urgent, call; do not wait for an answer.", write: "Your message", say: "Send the message", you: "You", desk: "Duty desk",
+    to_send: "not sent yet", reopen: "Not settled – ask to open it again", reopen_why: "Why is it not settled?",
   },
 );
