@@ -26,6 +26,15 @@ screens: ## the browser screens, into the binary's sources (needs Node)
 	@if command -v npm >/dev/null 2>&1; then $(MAKE) --no-print-directory $(NODE_MODULES) && cd $(SCREENS) && npm run --silent build; \
 	else echo "node is not installed: the screens are left out (node 20.19 or newer builds them)"; fi
 
+# The browser tests take the program as it was built, Debian's Chromium and nothing from the network.
+TEST_SCREENS = @if ! command -v npm >/dev/null 2>&1; then echo "node is not installed: the screens are not tested"; \
+	else cd $(SCREENS) && npm run --silent check && npm run --silent test && \
+	  if command -v chromium >/dev/null 2>&1; then npm run --silent e2e; else echo "chromium is not installed (make setup): the screens are not tested in a browser"; fi; fi
+
+.PHONY: test-screens
+test-screens: setup build ## the screens: types, unit tests, and a browser against a whole city
+	$(TEST_SCREENS)
+
 .PHONY: dev
 dev: $(NODE_MODULES) ## the screens with hot reload at :5173, against the running city at WARDLINE_URL (default the station of `make run`)
 	cd $(SCREENS) && npm run dev
@@ -47,6 +56,7 @@ test: setup build ## everything that must hold, with the race detector
 	$(GO) vet ./...
 	$(GO) test -race -timeout 14m ./...
 	$(BENCH_MODULE) && $(GO) vet ./... && $(GO) test -race ./figures ./mqttload ./reports
+	$(TEST_SCREENS)
 
 .PHONY: race
 race: setup ## all Go tests under the race detector, uncached

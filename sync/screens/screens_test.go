@@ -98,6 +98,45 @@ func TestFiles_NotBuilt_SaysWhatToRun(t *testing.T) {
 	}
 }
 
+// budgets are the most that a screen's own script may weigh, gzip, in bytes: what a
+// phone on a slow line, and a desk's old PC, can be asked to load and read.
+var budgets = map[string]int{"desk": 120 << 10, "command": 120 << 10, "citizen": 60 << 10}
+
+func TestBuilt_Scripts_StayWithinTheirBudget(t *testing.T) {
+	f := Load()
+	if !f.Built() {
+		t.Skip("not built; run make screens")
+	}
+	script := regexp.MustCompile(`assets/[\w.-]+\.js`)
+	relative := regexp.MustCompile(`"(?:\./|/assets/)([\w.-]+\.js)"`)
+	for name, most := range budgets {
+		seen, sum := map[string]bool{}, 0
+		var load func(string)
+		load = func(file string) {
+			x := f.byPath[file]
+			if x == nil || seen[file] {
+				return
+			}
+			seen[file] = true
+			if x.gz != nil {
+				sum += len(x.gz)
+			} else {
+				sum += len(x.plain)
+			}
+			for _, m := range relative.FindAllSubmatch(x.plain, -1) {
+				load("assets/" + string(m[1]))
+			}
+		}
+		for _, m := range script.FindAllString(string(f.byPath[name+"/index.html"].plain), -1) {
+			load(m)
+		}
+		t.Logf("%s: %d bytes of script", name, sum)
+		if len(seen) == 0 || sum > most {
+			t.Errorf("%s: %d bytes of script in %d files, at most %d", name, sum, len(seen), most)
+		}
+	}
+}
+
 // What is embedded now, where it was built.
 func TestBuilt_Pages_HaveNothingInlineAndNameOnlyOwnFiles(t *testing.T) {
 	f := Load()

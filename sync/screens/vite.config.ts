@@ -17,6 +17,7 @@ export default defineConfig({
     // Read by build/citizen.mjs.
     manifest: "files.json",
     rolldownOptions: {
+      checks: { pluginTimings: false },
       input: { desk: page("desk"), command: page("command"), citizen: page("citizen") },
       output: {
         entryFileNames: "assets/[name]-[hash].js",

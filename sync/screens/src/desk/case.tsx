@@ -126,21 +126,23 @@ function History(p: { i: Incident }): JSX.Element | null {
   return <p class="history">{s.reports <= 1 ? t("history_none") : t("history", { n: s.reports })} {parts.map(([v, n]) => <span key={v} class="tag">{t("history_part", { n, what: t(v) })}</span>)}</p>;
 }
 
+/** Ticks an item, or takes the tick back. */
+export function toggleCheck(i: Incident, id: CheckID): void {
+  const entry = ticked(i.timeline).get(id);
+  void (entry ? perform("withdraw", { target: entry }) : perform("note", { reason: tick(id) }));
+}
+
 export function Checklist(p: { i: Incident }): JSX.Element | null {
   const i = p.i;
   if (!i.category) return null;
   const done = ticked(i.timeline);
   const left = leftOf(i.category, i.verdict, done);
   const may = can(i).work;
-  const toggle = (id: CheckID): void => {
-    const entry = done.get(id);
-    void (entry ? perform("withdraw", { target: entry }) : perform("note", { reason: tick(id) }));
-  };
   return (
     <section class="checklist" aria-label={t("checklist")}>
       <h3>{t("checklist")}</h3>
-      {checklists[i.category].map((id) => (
-        <label key={id} class="check"><input type="checkbox" checked={done.has(id)} disabled={!may} onChange={() => toggle(id)} /> {t(`check_${id}`)}</label>
+      {checklists[i.category].map((id, n) => (
+        <label key={id} class="check"><input type="checkbox" checked={done.has(id)} disabled={!may} onChange={() => toggleCheck(i, id)} /> {i.conflicts.length === 0 && may && <kbd aria-hidden="true">{n + 1}</kbd>} {t(`check_${id}`)}</label>
       ))}
       <p class="dim small" role="status">{left.length ? t("check_left", { n: left.length }) : t("check_done")}</p>
     </section>

@@ -23,7 +23,10 @@ export function ChoiceDialog(p: {
   onSubmit: (a: Answers, text: string) => void;
   onClose: () => void;
 }): JSX.Element {
-  const [a, setA] = useState<Answers>(p.initial ?? {});
+  const [shown, setShown] = useState<Answers>(p.initial ?? {});
+  // A fast hand presses the next digit before the screen has drawn the last: the answers stand here.
+  const now = useRef<Answers>(shown);
+  const a = shown;
   const text = useRef<HTMLTextAreaElement>(null);
   const form = useRef<HTMLFormElement>(null);
   const groups = p.groups(a);
@@ -33,18 +36,19 @@ export function ChoiceDialog(p: {
     if (p.groups(x).every((g) => x[g.name]) && (!p.textRequired || words)) p.onSubmit(x, words);
   };
   const set = (g: Group, value: string): void => {
-    const x = { ...a, [g.name]: value };
+    const x = { ...now.current, [g.name]: value };
     // An answer that the later groups no longer offer falls away.
     for (const later of p.groups(x)) if (x[later.name] && !later.options.some((o) => o.value === x[later.name])) delete x[later.name];
-    setA(x);
+    now.current = x;
+    setShown(x);
     if (p.auto && p.groups(x).every((y) => x[y.name])) submit(x);
   };
   useEffect(() => {
     const press = (e: KeyboardEvent): void => {
       if (e.isComposing || e.ctrlKey || e.altKey || e.metaKey || !/^[1-9]$/.test(e.key)) return;
       if (e.target instanceof HTMLTextAreaElement || (e.target instanceof HTMLInputElement && e.target.type !== "radio")) return;
-      const open = groups.filter((g) => !g.menu);
-      const g = open.find((x) => !a[x.name]) ?? open.at(-1);
+      const open = p.groups(now.current).filter((g) => !g.menu);
+      const g = open.find((x) => !now.current[x.name]) ?? open.at(-1);
       const o = g?.options[Number(e.key) - 1];
       if (!g || !o) return;
       e.preventDefault();
@@ -60,8 +64,8 @@ export function ChoiceDialog(p: {
   }, []);
   return (
     <Dialog title={p.title} onClose={p.onClose}>
-      <form ref={form} class="choices" tabIndex={-1} onSubmit={(e) => { e.preventDefault(); submit(a); }}
-        onKeyDown={(e) => { if (e.key === "Enter" && !e.isComposing && (e.target as HTMLElement).tagName !== "BUTTON" && ((e.target as HTMLElement).tagName !== "TEXTAREA" || e.ctrlKey)) { e.preventDefault(); submit(a); } }}>
+      <form ref={form} class="choices" tabIndex={-1} onSubmit={(e) => { e.preventDefault(); submit(now.current); }}
+        onKeyDown={(e) => { if (e.key === "Enter" && !e.isComposing && (e.target as HTMLElement).tagName !== "BUTTON" && ((e.target as HTMLElement).tagName !== "TEXTAREA" || e.ctrlKey)) { e.preventDefault(); submit(now.current); } }}>
         {p.note && <p class="dim">{p.note}</p>}
         {groups.map((g) =>
           g.menu ? (

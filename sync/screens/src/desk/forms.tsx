@@ -40,7 +40,7 @@ export function Report(): JSX.Element {
       answered();
       choose(r.incident);
       const d = await get<Incident>(`/api/v1/incidents/${r.incident}`);
-      await perform("note", { reason: `taken:${how}` }, d);
+      await perform("note", { reason: `taken:${how}` }, d, true);
     } catch (err) {
       setWrong(explain(err));
     } finally {
@@ -84,7 +84,7 @@ export function Shift(): JSX.Element {
       <p>{t("shift_text")}</p>
       <div class="row">
         {priorities.map((p) => (
-          <Button key={p} pressed={heard.has(p)} onClick={() => void wake().then((ok) => { if (ok) { play(p); setHeard(new Set([...heard, p])); } })}>{t("shift_play", { p })}</Button>
+          <Button key={p} pressed={heard.has(p)} onClick={() => void wake().then((ok) => { if (ok) { play(p); setHeard((h) => new Set([...h, p])); } })}>{t("shift_play", { p })}</Button>
         ))}
       </div>
       {!audible.value && <p class="loud">{t("bell_off")}</p>}

@@ -11,7 +11,8 @@ import { start } from "../lib/start";
 import { Button, LogIn } from "../lib/ui";
 import { w } from "../lib/words";
 import { ask, question } from "./ask";
-import { can, Case, choices } from "./case";
+import { can, Case, choices, toggleCheck } from "./case";
+import { checklists } from "./checklists";
 import { Questions } from "./dialogs";
 import { begun } from "./forms";
 import { fitMap, MapView } from "./mapview";
@@ -55,6 +56,7 @@ function Desk(): JSX.Element {
     B: () => c.release && void perform("release"), O: () => c.reopen && ask("reopen"), I: () => i && print(),
     N: () => ask("report"), H: () => ask("handover"), Z: () => void undo(), L: () => (paused.value = !paused.value), U: letIn, F: fitMap,
     X: () => void wake().then(() => play("P1")), "/": () => document.getElementById("search")?.focus(), "?": () => ask("help"),
+    ...(i?.category && settle.length === 0 ? Object.fromEntries(checklists[i.category].map((id, n) => [String(n + 1), () => c.work && toggleCheck(i, id)])) : {}),
     ...Object.fromEntries(settle.map((x) => [x.key, () => stream.value === "live" && x.take()])),
   }, question.value === null);
   return (

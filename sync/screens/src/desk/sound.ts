@@ -24,7 +24,7 @@ const heed = (): void => {
 export async function wake(): Promise<boolean> {
   context ??= new AudioContext();
   context.onstatechange = heed;
-  await Promise.race([context.resume(), new Promise((done) => setTimeout(done, 1000))]);
+  await Promise.race([context.resume(), new Promise((done) => setTimeout(done, 4000))]);
   heed();
   return audible.value;
 }

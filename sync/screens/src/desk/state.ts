@@ -126,7 +126,6 @@ export interface Undo { incident: ID; entry: ID; label: string; until: number }
 export const undoable = signal<Undo | null>(null);
 /** How long an action can be taken back with one key, milliseconds. */
 export const undoTime = 10_000;
-export const busy = signal(false);
 
 /** Says what stands against an action, in the officer's language. */
 export function explain(e: unknown): string {
@@ -142,15 +141,28 @@ export function explain(e: unknown): string {
   return `${t("refused")} ${e.detail}`;
 }
 
-/** Does one action on the chosen incident (or on another); true when it is kept. */
-export async function perform(action: ActionName, fields: ActionFields = {}, on: { id: ID; version: string } | null = detail.value): Promise<boolean> {
-  if (!on || busy.value) return false;
-  busy.value = true;
+// Actions go one after the other, so that each carries the version that the one
+// before it made; a fast hand loses none, and a key pressed twice acts once.
+let turn: Promise<unknown> = Promise.resolve();
+const underWay = new Set<string>();
+
+/** Does one action on the chosen incident (or on another); true when it is kept. quiet: nothing that an officer would take back. */
+export function perform(action: ActionName, fields: ActionFields = {}, on: { id: ID; version: string } | null = detail.value, quiet = false): Promise<boolean> {
+  if (!on) return Promise.resolve(false);
+  const what = JSON.stringify([on.id, action, fields]);
+  if (underWay.has(what)) return Promise.resolve(false);
+  underWay.add(what);
+  const mine = turn.then(() => doNow(action, fields, detail.value?.id === on.id ? detail.value : on, quiet)).finally(() => underWay.delete(what));
+  turn = mine;
+  return mine;
+}
+
+async function doNow(action: ActionName, fields: ActionFields, on: { id: ID; version: string }, quiet: boolean): Promise<boolean> {
   trouble.value = "";
   try {
     const done = await act(on.id, action, on.version, fields);
     if (action === "withdraw") undoable.value = null;
-    else if (action !== "redact") undoable.value = { incident: on.id, entry: done.entry, label: t(action), until: Date.now() + undoTime };
+    else if (!quiet) undoable.value = { incident: on.id, entry: done.entry, label: t(action), until: Date.now() + undoTime };
     if (detail.value?.id === on.id) await readDetail();
     return true;
   } catch (e) {
@@ -160,8 +172,6 @@ export async function perform(action: ActionName, fields: ActionFields = {}, on:
       detailAt.value = Date.now();
     } else void readDetail();
     return false;
-  } finally {
-    busy.value = false;
   }
 }
 

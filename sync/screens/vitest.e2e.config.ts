@@ -1,0 +1,4 @@
+import { defineConfig } from "vitest/config";
+
+// One city and one browser for all: the tests run one after the other.
+export default defineConfig({ test: { include: ["e2e/**/*.e2e.ts"], fileParallelism: false, testTimeout: 60_000, hookTimeout: 120_000 } });
