@@ -12,8 +12,7 @@ import (
 
 // Bytes that are left free on a disk that runs full. A station refuses routine
 // reports below 128 MiB and urgent ones below 48; a core node leaves the lead to others
-// and takes no routine ones below 256 MiB, and ends below half of that (README,
-// "What happens when").
+// and takes no routine ones below 256 MiB, and ends below half of that.
 const (
 	lowStation = 88 << 20
 	lowCore    = 192 << 20
