@@ -131,12 +131,17 @@ func (d *disk) cut() error {
 // exhaust leaves no room behind the disk: the file system has space and every
 // write to a new block fails. The kernel says so once, at the next sync, and
 // then forgets it together with what was not written (fsync(2), EIO and ENOSPC).
-func (d *disk) exhaust() error {
-	var s unix.Statfs_t
-	if err := unix.Statfs(d.room, &s); err != nil {
-		return err
+func (d *disk) exhaust() (err error) {
+	for range 20 { // what is written meanwhile makes the size too small
+		var s unix.Statfs_t
+		if err := unix.Statfs(d.room, &s); err != nil {
+			return err
+		}
+		if err = run("mount", "-o", "remount,"+d.roomFor(int64(s.Blocks-s.Bfree)*s.Bsize), d.room); err == nil {
+			return nil
+		}
 	}
-	return run("mount", "-o", "remount,"+d.roomFor(int64(s.Blocks-s.Bfree)*s.Bsize), d.room)
+	return err
 }
 
 // refill ends exhaust.

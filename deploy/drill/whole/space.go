@@ -178,19 +178,27 @@ func (m *master) stall(ctx context.Context) {
 		if m.w.o.Short {
 			pause(ctx, short)
 		} else {
-			for next := ""; next == "" || next == name; next = m.w.leader(ctx, name) {
-				if time.Since(began) > stallLimit {
-					m.w.note("no other node leads %v after the disk of %s stood still", stallLimit, name)
-					break
-				}
-				pause(ctx, 200*time.Millisecond)
-			}
+			m.takeover(context.WithoutCancel(ctx), name, began)
 		}
 		m.w.note("the disk of %s goes on after %v", name, time.Since(began).Round(time.Millisecond))
 		return d.thaw()
 	})
 }
 
+// takeover waits until another node leads.
+func (m *master) takeover(ctx context.Context, name string, began time.Time) {
+	for m.w.leader(ctx, name) == "" {
+		if time.Since(began) > stallLimit {
+			m.b.fault("stall: no other node leads %v after the disk of %s, which led, stood still", stallLimit, name)
+			return
+		}
+		pause(ctx, 100*time.Millisecond)
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.tally.Takeover = max(m.tally.Takeover, time.Since(began))
+}
+
 // stallLimit is how long a leader's disk stands still at most: longer than the
-// node waits for it (10 s) and an election.
-const stallLimit = 20 * time.Second
+// node waits for it (10 s) and an election, with the others killed or stopped meanwhile.
+const stallLimit = 40 * time.Second

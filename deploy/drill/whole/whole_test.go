@@ -115,6 +115,7 @@ func (s *sums) add(t Tally, err error) {
 	s.Gone += t.Gone
 	s.Converged = max(s.Converged, t.Converged)
 	s.Urgent = max(s.Urgent, t.Urgent)
+	s.Takeover = max(s.Takeover, t.Takeover)
 	if err == nil {
 		return
 	}
@@ -129,9 +130,9 @@ func (s *sums) add(t Tally, err error) {
 // String is the report of all runs; lost, duplicated and diverged count runs.
 func (s *sums) String() string {
 	return fmt.Sprintf("%d runs (seeds %d to %d; %v), %d failed: %d kills, %d stops, %d cuts of the line, %d power cuts, %d full disks, %d clock jumps, %d flipped bits, %d stalled disks, "+
-		"%d ends by a failed write; %d acknowledged, %d lost, %d duplicated, %d diverged, %d gone with a disk; longest convergence %v, urgent at most %v",
+		"%d ends by a failed write; %d acknowledged, %d lost, %d duplicated, %d diverged, %d gone with a disk; longest convergence %v, urgent at most %v, another leader at most %v after a stall",
 		len(s.seeds), slices.Min(s.seeds), slices.Max(s.seeds), s.kinds, s.failed, s.Kills, s.Stops, s.Cuts, s.PowerCuts, s.Full, s.Jumps, s.Flips, s.Stalls,
-		s.Unwritten, s.Acknowledged, s.lost, s.doubled, s.diverged, s.Gone, s.Converged.Round(time.Millisecond), s.Urgent.Round(time.Millisecond))
+		s.Unwritten, s.Acknowledged, s.lost, s.doubled, s.diverged, s.Gone, s.Converged.Round(time.Millisecond), s.Urgent.Round(time.Millisecond), s.Takeover.Round(time.Millisecond))
 }
 
 func one(t *testing.T, o Options, sum *sums) {
