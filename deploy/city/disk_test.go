@@ -245,6 +245,7 @@ func (w *town) twin(dir string) string {
 		w.t.Fatal(err)
 	}
 	c.Dir, c.MQTT, c.MQTTWS, c.Panels, c.Bridges = dir, "", "", nil, nil
+	c.TLS = edge.TLS{TokenFile: c.TLS.TokenFile} // the addresses are taken
 	file := filepath.Join(w.dir, "conf", "clone.json")
 	if err := writeJSON(file, c); err != nil {
 		w.t.Fatal(err)

@@ -49,6 +49,7 @@ func (m *master) clone(ctx context.Context) error {
 	}
 	c.HTTP, c.Dir = l.Addr().String(), filepath.Join(m.w.o.Dir, "clone")
 	c.MQTT, c.MQTTWS, c.Panels, c.Bridges = "", "", nil, nil
+	c.TLS = edge.TLS{TokenFile: c.TLS.TokenFile} // the addresses are taken
 	if raw, err = json.Marshal(c); err != nil {
 		return errors.Join(err, l.Close())
 	}
