@@ -31,6 +31,7 @@ var commands = []struct {
 	{"enrol", "a one-time token for a ward's station; which machines may speak; the certificate authority", cli.Enrol},
 	{"wards", "wards import: ward boundaries into the city, GeoJSON", cli.Wards},
 	{"rules", "rules import, rules show: priorities, departments and deadlines per category", cli.Rules},
+	{"user", "user add, list, change, passwd, disable: officers' accounts", cli.User},
 	{"config", "config check: what is wrong with a configuration file; config sample: one to begin with", cli.Config},
 	{"version", "the version", func(context.Context, []string) error { fmt.Println("wardline", version); return nil }},
 }

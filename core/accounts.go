@@ -29,6 +29,8 @@ func (x accounts) Verifier(a identity.Account) (string, error) {
 	return string(v), err
 }
 
+func (x accounts) Begun() (bool, error) { return x.n.machine.Administered() }
+
 var errFound = errors.New("found")
 
 func (x accounts) HasUnit(u record.UnitID) (bool, error) {

@@ -42,9 +42,11 @@ type Config struct {
 	// ReserveMB is the free space, in MiB, below which the node leads only if
 	// no other can and takes no routine reports; below half of it the process
 	// ends. 0 takes the default. A ballast of three quarters of it is kept beside.
-	ReserveMB int64                     `json:"reserve_mb,omitempty" yaml:"reserve_mb"`
-	Officers  []identity.OfficerAccount `json:"officers" yaml:"officers"`
-	Devices   []identity.DeviceAccount  `json:"devices" yaml:"devices"`
+	ReserveMB int64 `json:"reserve_mb,omitempty" yaml:"reserve_mb"`
+	// Officers may log in until the city's log has an administrator's account: one
+	// administrator, who makes it (wardline user add). From then on they are nobody.
+	Officers []identity.OfficerAccount `json:"officers" yaml:"officers"`
+	Devices  []identity.DeviceAccount  `json:"devices" yaml:"devices"`
 	// ContactsFile lists the telephones and radios of the departments and their
 	// patrols (api.ContactBook). Empty: the national numbers alone.
 	ContactsFile string `json:"contacts_file,omitempty" yaml:"contacts_file"`

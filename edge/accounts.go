@@ -42,6 +42,8 @@ func (x accounts) OfUnit(u record.UnitID) (list []identity.Officer, err error) {
 	return list, nil
 }
 
+func (x accounts) Begun() (bool, error) { return len(x.s.city.now.Load().accounts) > 0, nil }
+
 // takeAccount keeps an account's latest entry in the city's order.
 func (s *Station) takeAccount(into map[string]identity.Account, r *ledger.Row) {
 	a, err := identity.AccountOf(&r.Body, r.Index)

@@ -234,7 +234,14 @@ func (b backend) Rules(context.Context) ([]byte, error) {
 	return routing.MarshalRules(b.s.city.rulesAt(b.s.wall().UnixMilli()))
 }
 
-func (b backend) Ready(context.Context) error { return b.s.ledger.Stats().Failed }
+// Ready is so once somebody may log in: a desk that nobody can open is none.
+func (b backend) Ready(context.Context) error {
+	begun, err := b.s.people.Begun()
+	if err == nil && !begun {
+		err = errors.New("no officer's account has come from the city yet; it comes once the line stands and wardline user add has made one")
+	}
+	return errors.Join(b.s.ledger.Stats().Failed, err)
+}
 
 // Malformed lists input that was refused for good and kept raw.
 func (b backend) Malformed(_ context.Context, limit int) ([]api.Malformed, error) {

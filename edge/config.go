@@ -26,7 +26,8 @@ type Config struct {
 	// Core are the core nodes' sync addresses; the station dials out, nothing dials in.
 	Core []string `json:"core" yaml:"core"`
 	// TLS is how the station proves who it is, and where it speaks TLS itself.
-	TLS      TLS                       `json:"tls,omitzero" yaml:"tls"`
+	TLS TLS `json:"tls,omitzero" yaml:"tls"`
+	// Officers may log in until the first account has come from the city.
 	Officers []identity.OfficerAccount `json:"officers" yaml:"officers"`
 	Devices  []identity.DeviceAccount  `json:"devices" yaml:"devices"`
 	// MQTT is where devices connect by MQTT over TCP; MQTTWS by MQTT over WebSocket.

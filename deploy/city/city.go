@@ -185,13 +185,13 @@ func (c *City) draw() error {
 	for i := range c.o.Devices {
 		p.Devices = append(p.Devices, newDevice(i))
 	}
+	// It makes the first administrator's account, and is nobody from then on.
+	bootstrap := identity.OfficerAccount{User: "bootstrap", Password: identity.NewSecret(), Role: identity.Administrator, Unit: record.Command}
 	var peers []core.Peer
 	for i := range 3 {
 		id := fmt.Sprintf("core-%d", i+1)
 		n := core.Config{ID: id, Dir: c.path(id), HTTP: addr(anyPort), HTTPS: addr(anyPort), Raft: addr(anyPort), Sync: addr(anyPort), CityKey: c.path("conf/city.key"), Names: names()}
-		for _, o := range p.Officers {
-			n.Officers = append(n.Officers, o)
-		}
+		n.Officers = []identity.OfficerAccount{bootstrap}
 		for _, d := range p.Devices {
 			n.Devices = append(n.Devices, d)
 		}
@@ -204,7 +204,7 @@ func (c *City) draw() error {
 	}
 	p.Stations = append(p.Stations, edge.Config{Ward: Ward, Dir: c.path("ward-" + string(Ward)), HTTP: addr(c.o.Station),
 		MQTT: addr(c.o.MQTT), MQTTWS: addr(anyPort), Core: p.Proxies, TLS: edge.TLS{TokenFile: c.tokenFile(Ward), HTTP: addr(anyPort), MQTT: addr(anyPort), MQTTWS: addr(anyPort)},
-		Officers: p.Officers, Devices: p.Devices, ContactsFile: c.path("conf/contacts.yaml"), Panels: []edge.Panel{
+		Devices: p.Devices, ContactsFile: c.path("conf/contacts.yaml"), Panels: []edge.Panel{
 			{Device: "panel-1", Protocol: panel.SurGard, Port: c.path("lines/panel-1")},
 			{Device: "button-1", Protocol: panel.Button, Port: c.path("lines/button-1")}}})
 	if err := errors.Join(errs...); err != nil {

@@ -48,13 +48,13 @@ func (h *held) users() {
 			t.Errorf("%s: %s", body, p.Field)
 		}
 	}
+	h.ask(409, base, admin, "PATCH", "/api/v1/users/administrator", `{"disabled":true,"reason":"the last administrator"}`)
 	var made accountReply
 	h.into(h.ask(201, base, admin, "POST", "/api/v1/users", `{"user":"An.Nguyen","role":"administrator","unit":"command","reason":"test"}`), &made)
 	if made.User != "an.nguyen" || !made.MustChange || made.Password == "" {
 		t.Errorf("%+v", made)
 	}
 	h.ask(409, base, admin, "POST", "/api/v1/users", `{"user":"an.nguyen","role":"auditor","unit":"command","reason":"test"}`)
-	h.ask(409, base, admin, "PATCH", "/api/v1/users/an.nguyen", `{"disabled":true,"reason":"the last administrator"}`)
 	h.ask(400, base, admin, "PATCH", "/api/v1/users/an.nguyen", `{"password":"bốn con mèo ngồi","reason":"test"}`)
 	h.ask(400, base, admin, "POST", "/api/v1/users/an.nguyen/password", `{"role":"auditor","reason":"test"}`)
 	h.ask(201, base, admin, "POST", "/api/v1/users", `{"user":"tester","role":"supervisor","unit":"PC07","reason":"test"}`)

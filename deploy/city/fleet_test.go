@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"io"
 	"log/slog"
 	"net/http"
@@ -49,8 +50,8 @@ func startFleet(t *testing.T) *fleet {
 func startCores(t *testing.T) *fleet {
 	t.Helper()
 	f := &fleet{t: t, stop: map[string]func(){}, device: identity.DeviceAccount{ID: "app-1", Password: identity.NewSecret(), Ward: Ward, Kind: "app"}}
-	for _, o := range []identity.OfficerAccount{{User: "ward", Role: identity.WardOfficer, Unit: record.WardUnit(Ward)}, {User: "department", Role: identity.DepartmentOfficer, Unit: "PC07"},
-		{User: "command", Role: identity.CommandOfficer, Unit: record.Command}, {User: "administrator", Role: identity.Administrator, Unit: record.Command},
+	for _, o := range []identity.OfficerAccount{{User: "administrator", Role: identity.Administrator, Unit: record.Command}, {User: "ward", Role: identity.WardOfficer, Unit: record.WardUnit(Ward)}, {User: "department", Role: identity.DepartmentOfficer, Unit: "PC07"},
+		{User: "command", Role: identity.CommandOfficer, Unit: record.Command},
 		{User: "auditor", Role: identity.Auditor, Unit: record.Command}, {User: "supervisor", Role: identity.Supervisor, Unit: record.Command}} {
 		o.Password = identity.NewSecret()
 		f.officers = append(f.officers, o)
@@ -66,14 +67,12 @@ func startCores(t *testing.T) *fleet {
 	var peers []core.Peer
 	for _, id := range []string{"core-1", "core-2", "core-3"} {
 		c := core.Config{ID: id, Dir: filepath.Join(dir, id), HTTP: addr(), Raft: addr(), Sync: addr(), CityKey: filepath.Join(dir, "city.key"), ReserveMB: 16}
-		for _, o := range f.officers {
-			c.Officers = append(c.Officers, o)
-		}
+		c.Officers = f.officers[:1] // the administrator, who makes the accounts
 		c.Devices = []identity.DeviceAccount{f.device}
 		peers = append(peers, core.Peer{ID: id, Raft: c.Raft})
 		f.cores = append(f.cores, c)
 	}
-	f.station = edge.Config{Ward: Ward, TLS: edge.TLS{TokenFile: filepath.Join(dir, "token")}, Dir: filepath.Join(dir, "ward"), HTTP: addr(), Officers: f.officers, Devices: []identity.DeviceAccount{f.device},
+	f.station = edge.Config{Ward: Ward, TLS: edge.TLS{TokenFile: filepath.Join(dir, "token")}, Dir: filepath.Join(dir, "ward"), HTTP: addr(), Devices: []identity.DeviceAccount{f.device},
 		Panels: []edge.Panel{{Device: "button-1", Protocol: panel.Button, Port: filepath.Join(dir, "no-adapter")}}}
 	for i := range f.cores {
 		f.cores[i].Peers = peers
@@ -83,6 +82,14 @@ func startCores(t *testing.T) *fleet {
 	for i := range f.cores {
 		f.ready(f.coreURL(i))
 	}
+	c, err := NewClient(f.coreURL(0), 20*time.Second)
+	if err != nil {
+		t.Fatal(err)
+	}
+	f.wait("accounts", func() bool {
+		err := errors.Join(c.SignIn(t.Context(), f.officers[0].User, f.officers[0].Password), Appoint(t.Context(), c, f.officers...))
+		return err == nil
+	})
 	return f
 }
 

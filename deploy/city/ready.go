@@ -32,6 +32,9 @@ func (c *City) ready(ctx context.Context) error {
 	}
 	for i, p := range parts {
 		if i == 1 { // the command centre answers
+			if err := c.appoint(ctx); err != nil {
+				return err
+			}
 			if err := errors.Join(c.enrol(ctx), c.writeAuthority(ctx)); err != nil {
 				return err
 			}
@@ -41,7 +44,11 @@ func (c *City) ready(ctx context.Context) error {
 			return err
 		}
 		for {
-			err := answers(ctx, client, c.plan.Officers[0], p.panels)
+			o := c.plan.Officers[0]
+			if i == 0 {
+				o.User = "" // there are no accounts yet
+			}
+			err := answers(ctx, client, o, p.panels)
 			if err == nil {
 				break
 			}
@@ -59,6 +66,9 @@ func (c *City) ready(ctx context.Context) error {
 func answers(ctx context.Context, client *Client, o identity.OfficerAccount, panels int) error {
 	if _, err := client.Call(ctx, "GET", "/readyz", nil); err != nil { // at the core: a leader answers
 		return err
+	}
+	if o.User == "" {
+		return nil
 	}
 	if err := client.SignIn(ctx, o.User, o.Password); err != nil {
 		return err

@@ -87,6 +87,7 @@ func (mustChange) Account(user string) (identity.Account, bool, error) {
 func (mustChange) Verifier(identity.Account) (string, error)        { return "", record.ErrSealed }
 func (mustChange) OfUnit(record.UnitID) ([]identity.Officer, error) { return nil, nil }
 func (mustChange) HasUnit(record.UnitID) (bool, error)              { return false, nil }
+func (mustChange) Begun() (bool, error)                             { return false, nil }
 
 func newGate(t *testing.T, patterns []string) *gate {
 	t.Helper()

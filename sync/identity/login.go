@@ -23,6 +23,9 @@ type Accounts interface {
 	HasUnit(u record.UnitID) (bool, error)
 	// OfUnit are the officers with an enabled account of the unit.
 	OfUnit(u record.UnitID) ([]Officer, error)
+	// Begun says whether the city has an administrator's account, at a station whether
+	// any account has come: from then on configured officers are nobody.
+	Begun() (bool, error)
 }
 
 // Errors of a log-in.
@@ -89,7 +92,8 @@ func (d *Directory) UseAccounts(a Accounts) {
 	d.accounts = a
 }
 
-// account finds an account; a configured officer has no Index and no seal.
+// account finds an account; a configured officer has no Index and no seal, and is
+// there only until the city's accounts are begun.
 func (d *Directory) account(user string) (a Account, sum [32]byte, known bool, err error) {
 	user = strings.ToLower(user)
 	d.mu.RLock()
@@ -98,6 +102,9 @@ func (d *Directory) account(user string) (a Account, sum [32]byte, known bool, e
 	if from != nil {
 		if a, known, err = from.Account(user); err != nil || known {
 			return a, sum, known && !a.Disabled, err
+		}
+		if begun, err := from.Begun(); err != nil || begun {
+			return Account{}, sum, false, err
 		}
 	}
 	return Account{User: row.User, Role: row.Role, Unit: row.Unit}, row.sum, row.User != "", nil
@@ -140,6 +147,17 @@ func (d *Directory) LogIn(ctx context.Context, user, password string, known bool
 		return Officer{}, ErrWrong
 	}
 	return a.Officer(), nil
+}
+
+// Begun says whether anybody at all may log in.
+func (d *Directory) Begun() (bool, error) {
+	d.mu.RLock()
+	from, n := d.accounts, len(d.officers)
+	d.mu.RUnlock()
+	if n > 0 || from == nil {
+		return n > 0, nil
+	}
+	return from.Begun()
 }
 
 // NewVerifier hashes a new password when its turn comes.

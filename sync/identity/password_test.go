@@ -78,6 +78,7 @@ func (o oneAccount) Verifier(Account) (string, error) {
 }
 func (o oneAccount) OfUnit(record.UnitID) ([]Officer, error) { return []Officer{o.a.Officer()}, nil }
 func (o oneAccount) HasUnit(u record.UnitID) (bool, error)   { return o.a.Unit == u, nil }
+func (o oneAccount) Begun() (bool, error)                    { return o.a.User != "", nil }
 
 func TestLogIn_Account_OnlyWithItsPasswordAndWhileEnabled(t *testing.T) {
 	const right = "bốn con mèo ngồi"
@@ -97,6 +98,27 @@ func TestLogIn_Account_OnlyWithItsPasswordAndWhileEnabled(t *testing.T) {
 		if (err == nil) != c.ok || !c.ok && !errors.Is(err, ErrWrong) || c.ok && o != a.Officer() {
 			t.Errorf("%+v: %+v, %v", c, o, err)
 		}
+	}
+}
+
+// TestLogIn_ConfiguredOfficer_IsNobodyOnceThereAreAccounts: what stands in a file is
+// for the beginning alone.
+func TestLogIn_ConfiguredOfficer_IsNobodyOnceThereAreAccounts(t *testing.T) {
+	d := NewDirectory()
+	secret := NewSecret()
+	if err := d.AddOfficer(Officer{User: "First", Role: Administrator, Unit: record.Command}, secret); err != nil {
+		t.Fatal(err)
+	}
+	d.UseAccounts(oneAccount{})
+	if _, err := d.LogIn(t.Context(), "first", secret, false); err != nil {
+		t.Errorf("before there are accounts: %v", err)
+	}
+	d.UseAccounts(oneAccount{a: Account{User: "lan", Role: Administrator, Unit: record.Command, Index: 1}})
+	if _, err := d.LogIn(t.Context(), "first", secret, false); !errors.Is(err, ErrWrong) {
+		t.Errorf("once there are: %v", err)
+	}
+	if _, ok := d.OfficerByUser("first"); ok {
+		t.Error("a session of a configured officer goes on")
 	}
 }
 
