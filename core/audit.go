@@ -168,6 +168,9 @@ func (b backend) ExportLog(ctx context.Context, w io.Writer) error {
 	}
 	defer done()
 	s, err := b.signNow(ctx)
+	if last, ok := b.n.proofs.Last(); err != nil && ok && b.n.proofs.Failed() != nil {
+		s, err = last, nil // the file is to show what does not fit
+	}
 	if err != nil {
 		return err
 	}
@@ -201,7 +204,7 @@ func (b backend) ExportLog(ctx context.Context, w io.Writer) error {
 		}
 	}
 	if x.Root() != s.Root {
-		return fmt.Errorf("core: export: the log gives another root than was signed of its %d entries: the node's state was changed", s.Size)
+		b.n.log.Error("an export does not give the root that was signed of it; wardline audit verify says where", "entries", s.Size)
 	}
 	x.Checkpoint(s.Note)
 	x.Receipts(func(c record.ChainID, seq record.Seq, hash record.Hash) record.Receipt {

@@ -53,11 +53,52 @@ func (c *Client) Call(ctx context.Context, method, path string, body []byte) ([]
 		return nil, err
 	}
 	if a.StatusCode >= 300 {
-		var p struct{ Detail string }
-		if json.Unmarshal(out, &p) == nil && p.Detail != "" {
-			return nil, errors.New(p.Detail)
-		}
-		return nil, fmt.Errorf("%s%s: %s", c.url, path, a.Status)
+		return nil, c.refused(path, a, out)
 	}
 	return out, nil
 }
+
+// refused is an answer's status as an error.
+func (c *Client) refused(path string, a *http.Response, body []byte) error {
+	var p struct{ Detail string }
+	if json.Unmarshal(body, &p) == nil && p.Detail != "" {
+		return errors.New(p.Detail)
+	}
+	return fmt.Errorf("%s%s: %s", c.url, path, a.Status)
+}
+
+// silence is how long a download may bring nothing before it is given up.
+const silence = 2 * time.Minute
+
+// Download writes an answer's body of any length to w. What breaks off is an error.
+func (c *Client) Download(ctx context.Context, path string, w io.Writer) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	idle := time.AfterFunc(silence, func() { cancel(fmt.Errorf("nothing came for %s", silence)) })
+	defer idle.Stop()
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, c.url+path, nil)
+	if err != nil {
+		return err
+	}
+	a, err := c.http.Do(r)
+	if err != nil {
+		return errors.Join(err, context.Cause(ctx))
+	}
+	if a.StatusCode >= 300 {
+		out, err := io.ReadAll(io.LimitReader(a.Body, maxAnswer))
+		return errors.Join(c.refused(path, a, out), err, a.Body.Close())
+	}
+	_, err = io.Copy(w, readerFunc(func(b []byte) (int, error) {
+		n, err := a.Body.Read(b)
+		idle.Reset(silence)
+		return n, err
+	}))
+	if err := errors.Join(err, a.Body.Close()); err != nil {
+		return fmt.Errorf("%s%s broke off: %w", c.url, path, errors.Join(err, context.Cause(ctx)))
+	}
+	return nil
+}
+
+type readerFunc func([]byte) (int, error)
+
+func (f readerFunc) Read(b []byte) (int, error) { return f(b) }

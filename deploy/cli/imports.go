@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"wardline/deploy/city"
+	"wardline/sync/identity"
 )
 
 // Wards imports ward boundaries:
@@ -97,22 +98,27 @@ func signIn(ctx context.Context, name string, args []string) (*client, error) {
 
 // signInBy adds the flags that say where and who to a command's own, and signs in.
 func signInBy(ctx context.Context, f *flag.FlagSet, args []string) (*client, error) {
+	return signInAs(ctx, f, args, identity.Administrator, importLimit)
+}
+
+// signInAs is signInBy for another role; limit is how long an answer may take, 0 for as long as it goes on.
+func signInAs(ctx context.Context, f *flag.FlagSet, args []string, role identity.Role, limit time.Duration) (*client, error) {
 	name := f.Name()
 	data := f.String("data", "", "`directory` of a city to try; its city.json says the rest")
 	url := f.String("url", "", "`address` of the core, such as http://127.0.0.1:8800")
-	user := f.String("user", "", "an administrator's `name`")
-	file := f.String("password-file", "", "`file` with the administrator's password")
+	user := f.String("user", "", "`name` of an account that may: "+string(role))
+	file := f.String("password-file", "", "`file` with its password")
 	if err := parse(f, args, true); err != nil {
 		return nil, err
 	}
 	if *data == "" && (*url == "" || *user == "" || *file == "") {
 		return nil, fmt.Errorf("%s: give --data DIR, or --url, --user and --password-file", name)
 	}
-	password, err := administrator(*data, *file, url, user)
+	password, err := account(*data, *file, role, url, user)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
-	c, err := city.NewClient(*url, importLimit)
+	c, err := city.NewClient(*url, limit)
 	if err != nil {
 		return nil, err
 	}
@@ -122,8 +128,8 @@ func signInBy(ctx context.Context, f *flag.FlagSet, args []string) (*client, err
 // importLimit is how long one file may take to be committed.
 const importLimit = 2 * time.Minute
 
-// administrator finds who imports: in a city to try from its city.json.
-func administrator(data, file string, url, user *string) (password string, err error) {
+// account finds who asks: in a city to try from its city.json.
+func account(data, file string, role identity.Role, url, user *string) (password string, err error) {
 	if data == "" {
 		raw, err := os.ReadFile(file)
 		return string(bytes.TrimSpace(raw)), err
@@ -141,7 +147,7 @@ func administrator(data, file string, url, user *string) (password string, err e
 	}
 	*url = c.Command.URL
 	for _, o := range c.Officers {
-		if o.Role == "administrator" {
+		if o.Role == string(role) {
 			*user, password = o.User, o.Password
 		}
 	}
