@@ -68,10 +68,10 @@ type leaves struct{ m *fsm.Machine }
 func (l leaves) Position() uint64 { return l.m.CityIndex() }
 
 func (l leaves) Leaves(after uint64, limit int) ([]tlog.Hash, error) {
-	rows, err := l.m.After(after, limit)
+	rows, err := l.m.Leaves(after, limit)
 	out := make([]tlog.Hash, len(rows))
 	for i, r := range rows {
-		out[i] = audit.Leaf(r.Entry.Hash(), r.Listed)
+		out[i] = audit.Leaf(r.Hash, r.Listed)
 	}
 	return out, err
 }

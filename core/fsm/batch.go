@@ -273,7 +273,7 @@ func (b *batch) put(e record.Entry, body *record.Body, hash record.Hash, listed 
 	k.add(listed, first, e)
 	b.weigh(record.LinkSize + len(e.Body) + 12)
 	e.Body = k.data[len(k.data)-len(e.Body):] // not a part of the command, which is let go
-	b.rows = append(b.rows, tailRow{row{n, listed, first, e}, body})
+	b.rows = append(b.rows, tailRow{row{n, listed, first, e}, hash, body})
 	if len(k.data) >= blockBytes {
 		if err := b.closeBlock(); err != nil {
 			return err

@@ -546,3 +546,27 @@ func TestMachine_OutboxOfAWardThatNeverComes_IsBounded(t *testing.T) {
 		t.Fatalf("%d rows, %+v, %v", len(rows), st, err)
 	}
 }
+
+// A station's routing of its own comes before its report in a drain. Nothing of it
+// goes back to where it came from; the city's routing does.
+func TestMachine_StationRoutedAlone_IsNotSentItsOwnEntries(t *testing.T) {
+	m := open(t)
+	r, w := report(station, 1, 1), &writer{inc: 7}
+	alone := &record.Body{ID: record.DerivedID("routed-alone", r.Incident[:], []byte(station)), Incident: r.Incident, Kind: record.KindRouted, Origin: station, Deps: []record.ID{r.ID},
+		HLC: r.HLC + 1, ReceivedAt: now, Payload: record.Payload{Report: r.Incident, Lead: record.WardUnit("26704"), Told: []record.UnitID{record.WardUnit("26704"), record.WardUnit("26740")}}}
+	do(t, m, batchOf(w.entry(alone)))
+	if rows, _, err := m.Outbox("26704", 0, 10); err != nil || len(rows) != 0 {
+		t.Fatalf("its own routing goes back to the station: %+v %v", rows, err)
+	}
+	if rows, _, err := m.Outbox("26740", 0, 10); err != nil || len(rows) != 1 || rows[0].Refs[0].Whole != r.Incident {
+		t.Fatalf("the other ward was not told: %+v %v", rows, err)
+	}
+	do(t, m, batchOf(w.entry(r)))
+	rows, _, err := m.Outbox("26704", 0, 10)
+	if err != nil || len(rows) != 1 || len(rows[0].Refs) != 1 || !rows[0].Refs[0].Whole.Zero() {
+		t.Fatalf("%+v %v", rows, err)
+	}
+	if e, err := m.Entry(rows[0].Refs[0].Index); err != nil || e.Body.Kind != record.KindRouted || e.Body.Origin != record.CoreOrigin {
+		t.Fatalf("%+v %v", e, err)
+	}
+}

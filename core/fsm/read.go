@@ -29,7 +29,11 @@ func (r row) out() (Row, error) {
 // After gives up to limit entries after a city index, in order. They are shared
 // with others and not to be changed.
 func (m *Machine) After(after uint64, limit int) (rows []Row, err error) {
-	if rows, ok := m.tail.after(after, limit); ok {
+	if last, ok := m.tail.after(after, limit); ok {
+		rows = make([]Row, len(last))
+		for i, r := range last {
+			rows[i] = r.out()
+		}
 		return rows, nil
 	}
 	err = m.view(func(tx *badger.Txn) error {
@@ -43,6 +47,33 @@ func (m *Machine) After(after uint64, limit int) (rows []Row, err error) {
 		})
 	})
 	return rows, err
+}
+
+// Leaf is what an entry comes to in a proof.
+type Leaf struct {
+	Hash   record.Hash
+	Listed record.Kind
+}
+
+// Leaves gives up to limit entries after a city index, in order, by their hashes.
+func (m *Machine) Leaves(after uint64, limit int) (leaves []Leaf, err error) {
+	if last, ok := m.tail.after(after, limit); ok {
+		leaves = make([]Leaf, len(last))
+		for i, r := range last {
+			leaves[i] = Leaf{r.hash, r.listed}
+		}
+		return leaves, nil
+	}
+	err = m.view(func(tx *badger.Txn) error {
+		return entries(tx, after+1, func(r row) error {
+			if len(leaves) >= limit {
+				return errStop
+			}
+			leaves = append(leaves, Leaf{r.entry.Hash(), r.listed})
+			return nil
+		})
+	})
+	return leaves, err
 }
 
 // Incident gives every committed entry about an incident.

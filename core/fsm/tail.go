@@ -17,14 +17,15 @@ type tail struct {
 
 type tailRow struct {
 	row
+	hash record.Hash
 	body *record.Body // shared with those who read it
 }
 
 func (r *tailRow) out() Row { return Row{r.index, r.listed, r.first, r.entry, *r.body} }
 
 // maxTail is how many are kept at least, at some 1.5 KB each: more than a drain commits
-// between two looks of a list.
-const maxTail = 4096
+// between two looks of a list, and than the proof's tree lets come together.
+const maxTail = 12_288
 
 func (t *tail) reset() {
 	t.mu.Lock()
@@ -68,20 +69,20 @@ func (t *tail) fromLocked(index uint64) (runs [][]tailRow, at int, ok bool) {
 }
 
 // after gives up to limit entries after an index; false when the oldest of them is not here.
-func (t *tail) after(index uint64, limit int) ([]Row, bool) {
+func (t *tail) after(index uint64, limit int) ([]*tailRow, bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	runs, at, ok := t.fromLocked(index + 1)
 	if !ok {
 		return nil, false
 	}
-	var out []Row
+	var out []*tailRow
 	for _, run := range runs {
+		if out == nil {
+			out = make([]*tailRow, 0, min(limit, t.n))
+		}
 		for i := at; i < len(run) && len(out) < limit; i++ {
-			if out == nil {
-				out = make([]Row, 0, min(limit, t.n))
-			}
-			out = append(out, run[i].out())
+			out = append(out, &run[i])
 		}
 		at = 0
 	}

@@ -96,12 +96,14 @@ func (b *batch) tell(body *record.Body, before []toldBefore, index uint64) error
 	var done []record.WardCode
 	rows := 0
 	for _, o := range before {
-		now, err := b.told(o.id)
+		s, err := b.subject(o.id)
 		if err != nil {
 			return err
 		}
-		for _, w := range now {
-			whole := !slices.Contains(o.told, w)
+		for _, w := range s.told {
+			// A station that wrote all there is of an incident has it whole: in a drain its
+			// routings come before their reports, and none needs to come back.
+			whole := !slices.Contains(o.told, w) && (len(s.at) > 1 || record.StationOrigin(w) != body.Origin)
 			if !whole && (record.StationOrigin(w) == body.Origin || slices.Contains(done, w)) {
 				continue
 			}

@@ -202,6 +202,20 @@ func (in *Incident) Report() *Arrival {
 	return &in.Reports[0]
 }
 
+// ReceivedAt is when the first report was received, in milliseconds since the Unix
+// epoch, UTC; while it is on its way, what its routings say of that; 0: nothing says.
+func (in *Incident) ReceivedAt() (at int64) {
+	if a := in.Report(); a != nil {
+		return a.ReceivedAt
+	}
+	for i := range in.set.bodies {
+		if b := &in.set.bodies[i]; b.Kind == KindRouted && !in.set.gone[i] && b.ReceivedAt > 0 && (at == 0 || b.ReceivedAt < at) {
+			at = b.ReceivedAt
+		}
+	}
+	return at
+}
+
 // Version is the token of what a screen shows: an action sends it back as
 // `seen`, so that causality is known without clocks.
 func (in *Incident) Version() string { return EncodeSeen(in.Heads) }

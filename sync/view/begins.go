@@ -68,6 +68,9 @@ func (r *Row) begins(rows []Committed, which []int, fresh bool) bool {
 // routed takes in a routing: what the city's says stands over what a station's says.
 func (r *Row) routed(b *record.Body, is begun) {
 	p := &b.Payload
+	if r.Stub && b.ReceivedAt > 0 && (r.ReceivedAt == 0 || b.ReceivedAt < r.ReceivedAt) {
+		r.ReceivedAt = b.ReceivedAt // so that it stands where its report will
+	}
 	if p.Priority != 0 && (is == begunCity || r.Priority == 0) {
 		r.Priority = p.Priority
 	}

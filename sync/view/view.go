@@ -51,7 +51,7 @@ type Row struct {
 	Stub       bool
 	Category   record.Category
 	Priority   record.Priority
-	ReceivedAt int64 // milliseconds since the Unix epoch, UTC
+	ReceivedAt int64 // milliseconds since the Unix epoch, UTC; of a stub as its routing says
 	Lead       record.UnitID
 	Told       []Told // by unit, ascending
 	Silent     bool
@@ -283,8 +283,8 @@ func RowOf(in *record.Incident, pos uint64) Row {
 	r := Row{ID: in.ID, Position: pos, Status: in.Status, Open: in.Open(), Stub: in.Stub, Category: in.Category,
 		Priority: in.Priority, Lead: in.Lead, Silent: in.Silent, Conflicts: len(in.Conflicts),
 		Cancelled: in.Cancelled, Suggested: len(in.Suggestions) > 0, Verdict: in.Verdict, Deadlines: in.Deadlines, ParkedUntil: in.ParkedUntil}
-	if a := in.Report(); a != nil {
-		r.ReceivedAt, r.Device = a.ReceivedAt, a.By.Name
+	if r.ReceivedAt = in.ReceivedAt(); in.Report() != nil {
+		r.Device = in.Report().By.Name
 	}
 	if in.Place != nil {
 		r.Place = *in.Place
