@@ -30,6 +30,10 @@ const (
 	ResyncEmpty = planted == "resync_empty"
 	// FoldArrival: the fold depends on the order in which entries arrived.
 	FoldArrival = planted == "fold_arrival"
+	// StaleRead: a core node answers readings from what it has, without asking the leader.
+	StaleRead = planted == "stale_read"
+	// ClaimBlind: the city takes every claim, whoever holds the incident.
+	ClaimBlind = planted == "claim_blind"
 )
 
 // Name is that of the bug in this build; empty in every honest one.

@@ -37,6 +37,11 @@ func whole(name, only string, runs int) bug {
 		fmt.Sprint("-runs=", runs), "-faults=12s", "-within=60s"}}
 }
 
+// linear is the check of core reads and claims against a model of them.
+func linear(name string) bug {
+	return bug{name, []string{"test", "./core", "-count=1", "-timeout=20m", "-tags=planted_" + name, "-run=TestReadsAndClaims"}}
+}
+
 var bugs = []bug{
 	whole("ack_before_sync", "power", 12),
 	whole("unsynced", "power", 4),
@@ -50,6 +55,8 @@ var bugs = []bug{
 	whole("state_differs", "none", 2),
 	whole("resync_empty", "restore", 4),
 	whole("fold_arrival", "none", 8),
+	linear("stale_read"),
+	linear("claim_blind"),
 }
 
 func main() {

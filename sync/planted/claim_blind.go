@@ -1,0 +1,5 @@
+//go:build planted_claim_blind
+
+package planted
+
+const planted = "claim_blind"
