@@ -71,7 +71,7 @@ func (w *wires) state(from, to int) (cutKind, <-chan struct{}) {
 	return w.cut[from][to], w.changed
 }
 
-var errRefused = errors.New("the test's network refuses")
+var errWireRefused = errors.New("the test's network refuses")
 
 // dial is the dial of node a. A wire's both directions are governed at the end that dialed.
 func (w *wires) dial(a int) func(ctx context.Context, addr string) (net.Conn, error) {
@@ -81,7 +81,7 @@ func (w *wires) dial(a int) func(ctx context.Context, addr string) (net.Conn, er
 			there, changed := w.state(a, b)
 			back, _ := w.state(b, a)
 			if there == refused || back == refused {
-				return nil, errRefused
+				return nil, errWireRefused
 			}
 			if there == whole && back == whole {
 				break
@@ -130,7 +130,7 @@ func (c *cable) Write(p []byte) (int, error) {
 	c.mu.Unlock()
 	if full {
 		_ = c.Conn.Close()
-		return 0, errRefused
+		return 0, errWireRefused
 	}
 	select {
 	case c.out <- append([]byte(nil), p...):
@@ -200,7 +200,7 @@ func (c *cable) Read(p []byte) (int, error) {
 		how, changed := c.w.state(c.b, c.a)
 		switch how {
 		case refused:
-			return 0, errRefused
+			return 0, errWireRefused
 		case whole:
 			n := copy(p, c.kept)
 			c.kept = c.kept[n:]
