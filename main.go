@@ -29,6 +29,7 @@ var commands = []struct {
 	{"edge", "a ward station", cli.Edge},
 	{"sim", "devices that are not there: app, kiosk, panel, button", cli.Sim},
 	{"enrol", "a one-time token for a ward's station; which machines may speak; the certificate authority", cli.Enrol},
+	{"device", "device add, list, revoke: kiosks, bridges, cameras", cli.Device},
 	{"wards", "wards import: ward boundaries into the city, GeoJSON", cli.Wards},
 	{"rules", "rules import, rules show: priorities, departments and deadlines per category", cli.Rules},
 	{"user", "user add, list, change, passwd, disable: officers' accounts", cli.User},

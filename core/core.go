@@ -101,6 +101,7 @@ func New(c Config, log *slog.Logger) (n *Node, err error) {
 	if err != nil {
 		return n, err
 	}
+	n.people.UseCredentials(credentials{n})
 	n.people.UseInstalls(identity.NewInstalls(installs, n.wall, nil))
 	if n.session, err = sealing.Derive(c.CityKey, "sessions"); err != nil {
 		return n, err

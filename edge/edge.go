@@ -36,32 +36,33 @@ import (
 
 // Station is a ward station.
 type Station struct {
-	c        Config
-	log      *slog.Logger
-	wall     func() time.Time
-	origin   record.Origin
-	ledger   *ledger.Ledger
-	proof    *tables.Proof // of the ledger
-	door     *intake.Door
-	view     *view.View
-	keys     *sealing.Keyring
-	people   *identity.Directory
-	contacts []api.Contact
-	session  [32]byte
-	up       *uplink.Sender
-	down     *downlink.Receiver
-	http     net.Listener
-	https    *trust.Gate // nil without an HTTPS address
-	httpsL   net.Listener
-	panels   []*panelLine
-	city     directory
-	trust    *trust.Holder
-	member   *trust.Member
-	mqtt     *broker.Broker // nil without an MQTT address
-	receipts *receipts
-	presence *presence
-	bridges  []*bridge.Bridge
-	times    *syncTimes
+	c           Config
+	log         *slog.Logger
+	wall        func() time.Time
+	origin      record.Origin
+	ledger      *ledger.Ledger
+	proof       *tables.Proof // of the ledger
+	door        *intake.Door
+	view        *view.View
+	keys        *sealing.Keyring
+	people      *identity.Directory
+	contacts    []api.Contact
+	session     [32]byte
+	up          *uplink.Sender
+	down        *downlink.Receiver
+	http        net.Listener
+	https       *trust.Gate // nil without an HTTPS address
+	httpsL      net.Listener
+	panels      []*panelLine
+	city        directory
+	trust       *trust.Holder
+	member      *trust.Member
+	credentials *credentials
+	mqtt        *broker.Broker // nil without an MQTT address
+	receipts    *receipts
+	presence    *presence
+	bridges     []*bridge.Bridge
+	times       *syncTimes
 
 	cloned atomic.Bool // the city said that another disk of this name is at work
 
@@ -131,6 +132,9 @@ func New(c Config, log *slog.Logger) (s *Station, err error) {
 		return nil, err
 	}
 	s.people.UseAccounts(accounts{s})
+	if err = s.openCredentials(); err != nil {
+		return nil, err
+	}
 	if s.view, err = view.New(s.ledger.DB(), stationLog{s.ledger}, s.log); err != nil {
 		return nil, err
 	}
@@ -143,7 +147,7 @@ func New(c Config, log *slog.Logger) (s *Station, err error) {
 	}
 	s.cloned.Store(other != nil)
 	line := &Line{Origin: s.origin, Ledger: s.ledger, Keys: s.keys, Alarm: s.alarm, Lacks: func() { s.down.Again() },
-		Cloned: func() { s.cloned.Store(true) }, Claimed: s.claimed, Told: s.readDirectory, Log: s.log}
+		Cloned: func() { s.cloned.Store(true) }, Claimed: s.claimed, Told: s.readDirectory, Device: s.heardOfDevice, Log: s.log}
 	connect := wire.Connect(s.connect)
 	s.up = uplink.New(uplink.Config{Open: connect.Up, Boot: b, Wall: s.wall, Log: s.log}, line.Up())
 	s.down = downlink.New(downlink.Config{Open: connect.Down, Boot: b, Wall: s.wall, Log: s.log}, line.Down())

@@ -29,9 +29,11 @@ type Line struct {
 	Lacks func()
 	// Cloned is called when the city says that another disk of this name is at work.
 	Cloned func()
-	// Told is called after the downlink brought rules or wards.
+	// Told is called after the downlink brought rules, wards, accounts or machines.
 	Told func() error
-	Log  *slog.Logger
+	// Device is called after the downlink brought what the city says of a device; nil: nobody asks.
+	Device func(index uint64, b *record.Body)
+	Log    *slog.Logger
 }
 
 // Up is the ledger as the uplink needs it.
@@ -87,6 +89,12 @@ func (x store) Refused(c record.ChainID, from record.Seq, detail string) {
 	x.l.Alarm(fmt.Sprintf("the city refuses the entries from %s %s %d on; they stay here and are offered again: %s", c.Incarnation, c.Lane, from, detail))
 }
 
+// deviceSaid is what the city says of a device, at a place in its order.
+type deviceSaid struct {
+	index uint64
+	body  record.Body
+}
+
 // sink gives the ledger to the downlink.
 type sink struct{ l *Line }
 
@@ -125,6 +133,7 @@ func (x sink) Apply(p downlink.Part, w *record.Wrapper) error {
 	told := false   // of rules or wards
 	cloned := false // by its own word
 	var claims []record.Body
+	var devices []deviceSaid
 	var alarms []string
 	for _, e := range p.Entries {
 		entry, rest, err := record.DecodeEntry(e.Raw)
@@ -133,7 +142,11 @@ func (x sink) Apply(p downlink.Part, w *record.Wrapper) error {
 		}
 		f.Entries = append(f.Entries, ledger.CityEntry{Index: e.Index, Entry: entry})
 		if body, err := record.DecodeBody(entry.Body); err == nil { // else the ledger says so
-			told = told || body.Kind.Directory()
+			if body.Kind == record.KindDevice {
+				devices = append(devices, deviceSaid{e.Index, body})
+			} else {
+				told = told || body.Kind.Directory()
+			}
 			if body.Kind == record.KindClaim {
 				claims = append(claims, body)
 			}
@@ -171,6 +184,11 @@ func (x sink) Apply(p downlink.Part, w *record.Wrapper) error {
 	}
 	for i := range claims {
 		x.l.Claimed(&claims[i])
+	}
+	for i := range devices {
+		if x.l.Device != nil {
+			x.l.Device(devices[i].index, &devices[i].body)
+		}
 	}
 	if !told {
 		return nil

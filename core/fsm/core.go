@@ -29,8 +29,11 @@ func (b *batch) body(raw []byte) (Result, error) {
 	if n, err := b.known(body.ID); err != nil || n > 0 {
 		return b.where(OK, n, err)
 	}
-	if body.Kind == record.KindMachine {
+	switch body.Kind {
+	case record.KindMachine:
 		return b.machine(&body)
+	case record.KindDevice:
+		return b.device(&body)
 	}
 	if detail, err := b.fits(&body); err != nil || detail != "" {
 		return Result{Status: Refused, Detail: detail}, err

@@ -438,6 +438,13 @@ func (h *held) small(base string) {
 	h.ask(401, base, "", "GET", "/api/v1/entries", "")
 	h.ask(403, base, identity.WardOfficer, "GET", "/api/v1/digest", "")
 	h.ask(401, base, "", "GET", "/api/v1/digest", "")
+	for _, x := range [][2]string{{"GET", "/api/v1/devices"}, {"PUT", "/api/v1/devices/kiosk-7"}, {"DELETE", "/api/v1/devices/kiosk-7"}} {
+		h.ask(403, base, identity.Auditor, x[0], x[1], "{}")
+		h.ask(401, base, "", x[0], x[1], "{}")
+		if base == h.stationURL() {
+			h.ask(404, base, identity.Administrator, x[0], x[1], "{}")
+		}
+	}
 	h.ask(403, base, identity.Auditor, "GET", "/api/v1/machines", "")
 	h.ask(401, base, "", "GET", "/api/v1/machines", "")
 	for _, p := range []string{"/api/v1/wards", "/api/v1/rules", "/api/v1/machines"} {
@@ -508,6 +515,12 @@ func (h *held) cityAlone() {
 	}
 	h.ask(400, base, identity.Auditor, "GET", "/api/v1/entries?after=-1", "")
 	h.ask(400, base, identity.Auditor, "GET", "/api/v1/entries?limit=0", "")
+	h.ask(200, base, identity.Administrator, "PUT", "/api/v1/devices/kiosk-7", `{"ward":"26704","kind":"kiosk"}`)
+	h.ask(400, base, identity.Administrator, "PUT", "/api/v1/devices/kiosk-7", `{"ward":"26704","kind":"car"}`)
+	h.ask(413, base, identity.Administrator, "PUT", "/api/v1/devices/kiosk-7", `{"kind":"`+strings.Repeat("x", 300_000)+`"}`)
+	h.ask(204, base, identity.Administrator, "DELETE", "/api/v1/devices/kiosk-7", "")
+	h.ask(400, base, identity.Administrator, "DELETE", "/api/v1/devices/a+b", "")
+	h.ask(200, base, identity.Administrator, "GET", "/api/v1/devices", "")
 	h.ask(200, base, identity.Administrator, "GET", "/api/v1/machines", "")
 	machine := func(status int, body string) {
 		h.ask(status, base, identity.Administrator, "POST", "/api/v1/machines", body)
@@ -575,6 +588,8 @@ func (h *held) withoutMajority() {
 		{identity.CommandOfficer, "GET", "/api/v1/incidents", ""}, {identity.CommandOfficer, "GET", "/api/v1/incidents/" + id, ""},
 		{identity.CommandOfficer, "POST", "/api/v1/incidents/" + id + "/actions", claim}, {identity.Auditor, "GET", "/api/v1/entries", ""},
 		{identity.Auditor, "GET", "/api/v1/digest", ""}, {identity.WardOfficer, "GET", "/api/v1/rules", ""},
+		{identity.Administrator, "GET", "/api/v1/devices", ""}, {identity.Administrator, "PUT", "/api/v1/devices/kiosk-8", `{"kind":"kiosk"}`},
+		{identity.Administrator, "DELETE", "/api/v1/devices/kiosk-8", ""},
 		{identity.Administrator, "GET", "/api/v1/machines", ""}, {identity.Administrator, "POST", "/api/v1/machines", `{"op":"revoke","name":"node/core-9"}`},
 		{identity.Auditor, "GET", "/api/v1/log/export", ""}, {identity.Auditor, "GET", "/api/v1/log/inclusion?index=1&size=1", ""}, {identity.Auditor, "GET", "/api/v1/log/consistency?from=1&size=1", ""},
 		{identity.Auditor, "GET", "/api/v1/incidents/" + id + "/evidence", ""},

@@ -280,3 +280,24 @@ func (b *Broker) Room() {
 		c.mu.Unlock()
 	}
 }
+
+// Drop ends a device's connection and its session, because what it logged in with
+// holds no longer. It may come again with what holds now.
+func (b *Broker) Drop(device string) {
+	b.mu.Lock()
+	s := b.sessions[device]
+	b.mu.Unlock()
+	if s == nil {
+		return
+	}
+	s.turn.Lock()
+	defer s.turn.Unlock()
+	if s.gone {
+		return
+	}
+	if c := s.conn; c != nil {
+		c.bye(packets.ErrNotAuthorized)
+		b.leave(s, c, CauseLost, nil)
+	}
+	b.endLocked(s)
+}

@@ -56,12 +56,13 @@ type Device struct {
 
 // Directory knows officers and devices. It is safe for use by many.
 type Directory struct {
-	hashing  hashing
-	mu       sync.RWMutex // guards the rest
-	accounts Accounts     // nil: none but the configured officers
-	installs *Installs    // nil: none
-	officers map[string]officerRow
-	devices  map[string]deviceRow
+	hashing     hashing
+	mu          sync.RWMutex // guards the rest
+	accounts    Accounts     // nil: none but the configured officers
+	installs    *Installs    // nil: none
+	credentials Credentials  // nil: none but the configured devices and installs
+	officers    map[string]officerRow
+	devices     map[string]deviceRow
 }
 
 type officerRow struct {
@@ -120,6 +121,9 @@ func (d *Directory) Installs() *Installs {
 
 // Device checks a device's password.
 func (d *Directory) Device(id, password string) (Device, bool) {
+	if c, known := d.logged(id); known {
+		return c.Device(), c.Admits(password)
+	}
 	d.mu.RLock()
 	row, known := d.devices[id]
 	installs := d.installs

@@ -66,7 +66,7 @@ func TestPolicy_EveryRightOfEveryRole(t *testing.T) {
 		DepartmentOfficer: {ReadIncidents, ActOnIncident, ReadStations, EnterReport, Own},
 		CommandOfficer:    {ReadIncidents, ActOnIncident, ReadStations, EnterReport, Own},
 		Supervisor:        {ReadIncidents, ActOnIncident, ReadStations, EnterReport, Own},
-		Administrator:     {ReadEntries, ReadStations, ManageRules, ReadAccounts, ManageAccounts, Own, ManageMachines},
+		Administrator:     {ReadEntries, ReadStations, ManageRules, ReadAccounts, ManageAccounts, Own, ManageMachines, ManageDevices},
 		Auditor:           {ReadIncidents, ReadEntries, Export, ReadStations, ReadAccounts, Own},
 	}
 	for _, role := range Roles {

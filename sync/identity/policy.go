@@ -26,6 +26,8 @@ const (
 	Own Right = "own"
 	// ManageMachines: who may enrol, which stations and nodes are turned away.
 	ManageMachines Right = "manage_machines"
+	// ManageDevices: which kiosks, bridges and cameras there are, and which are revoked.
+	ManageDevices Right = "manage_devices"
 )
 
 // policy is the one table of who may do what. What is not in it is refused.
@@ -42,6 +44,7 @@ var policy = map[Right][]Role{
 	ManageAccounts: {Administrator},
 	Own:            Roles,
 	ManageMachines: {Administrator},
+	ManageDevices:  {Administrator},
 }
 
 // May says whether the officer's role has the right.
@@ -92,6 +95,9 @@ var Endpoints = map[string]Access{
 	"POST /api/v1/users":                  {Right: ManageAccounts},
 	"PATCH /api/v1/users/{user}":          {Right: ManageAccounts},
 	"POST /api/v1/users/{user}/password":  {Right: ManageAccounts},
+	"GET /api/v1/devices":                 {Right: ManageDevices},
+	"PUT /api/v1/devices/{id}":            {Right: ManageDevices},
+	"DELETE /api/v1/devices/{id}":         {Right: ManageDevices},
 	"GET /api/v1/machines":                {Right: ManageMachines},
 	"POST /api/v1/machines":               {Right: ManageMachines},
 	"POST /api/v1/me/password":            {Right: Own, First: true},

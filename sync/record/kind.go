@@ -116,6 +116,10 @@ func (k Kind) Directory() bool { return k >= KindRules && k <= KindMachine }
 // belong to no incident.
 var DirectoryID = DerivedID("directory")
 
+// DevicesID is where a ledger finds what the city said of devices: there are many, and
+// they are read apart from the rest of the directory.
+var DevicesID = DerivedID("devices")
+
 // MarshalText is the kind's name.
 func (k Kind) MarshalText() ([]byte, error) { return []byte(k.String()), nil }
 
