@@ -46,6 +46,7 @@ export async function desk(b: Browser, base: string, o: { user: string; password
   await logIn(p, o);
   await p.waitForSelector("dialog[open]");
   await p.keyboard.press("Escape");
+  await p.waitForSelector("dialog[open]", { state: "detached" });
   await p.waitForSelector("[data-testid=stream].live");
   return p;
 }
