@@ -83,7 +83,7 @@ func TestServers_EveryAnswer_IsAsDescribed(t *testing.T) {
 		t.Fatal(err)
 	}
 	h := &held{startFleet(t), doc, map[string]*http.Client{}}
-	for name, f := range map[string]func(*held, string){"reports": (*held).reports, "actions": (*held).actions, "lists": (*held).lists, "small": (*held).small,
+	for name, f := range map[string]func(*held, string){"reports": (*held).reports, "actions": (*held).actions, "lists": (*held).lists, "small": (*held).small, "openings": (*held).openings,
 		"phones": (*held).phones, "messages": (*held).messages} {
 		for _, base := range []string{h.stationURL(), h.coreURL(0)} {
 			t.Run(name+" at "+map[bool]string{true: "station", false: "core"}[base == h.stationURL()], func(t *testing.T) {

@@ -131,6 +131,8 @@ type arrivalJSON struct {
 	// Unreadable: the key of the sealed part is not here (any more).
 	Unreadable bool `json:"unreadable,omitempty"`
 	Redacted   bool `json:"redacted,omitempty"`
+	// Identified: who reported is known and sealed; POST …/reporter opens it.
+	Identified bool `json:"identified,omitempty"`
 }
 
 // lineJSON is one entry in the timeline, with both times: when it was made and
@@ -248,10 +250,9 @@ func (s *Server) detail(r *http.Request, in *record.Incident, stored []Stored) (
 		if e := by[a.By.Entry]; e != nil && e.Body.Payload.Sealed != nil && !j.Redacted {
 			plain, err := s.Backend.Open(e.Position, e.Body.Payload.Sealed)
 			if err == nil {
-				j.Sealed = plain
-			} else {
-				j.Unreadable = true
+				j.Sealed, j.Identified, err = withoutReporter(plain)
 			}
+			j.Unreadable = err != nil
 		}
 		d.Reports = append(d.Reports, j)
 	}

@@ -99,6 +99,7 @@ func (s *Server) routes() {
 	on("GET /api/v1/incidents", s.officer(s.listIncidents))
 	on("GET /api/v1/incidents/{id}", s.officer(s.getIncident))
 	on("POST /api/v1/incidents/{id}/actions", s.officer(s.postAction))
+	on("POST /api/v1/incidents/{id}/reporter", s.officer(s.postReporter))
 	on("GET /api/v1/live", s.officer(s.getLive))
 	on("GET /api/v1/entries", s.officer(s.getEntries))
 	on("GET /api/v1/digest", s.officer(s.getDigest))

@@ -49,7 +49,7 @@ var words = dictionary{
 	"forward": {"Chuyển", "Forward"}, "accept": {"Tiếp nhận", "Accept"}, "dispatch": {"Điều lực lượng", "Dispatch"}, "arrive": {"Đến hiện trường", "Arrive"},
 	"resolve": {"Giải quyết", "Resolve"}, "close": {"Đóng", "Close"}, "reopen": {"Mở lại", "Reopen"}, "note": {"Ghi chú", "Note"},
 	"contact": {"Liên hệ", "Contact"}, "merge": {"Gộp", "Merge"}, "split": {"Tách", "Split"}, "park": {"Tạm gác", "Park"},
-	"handover": {"Bàn giao", "Handover"}, "withdraw": {"Rút lại", "Withdraw"}, "redact": {"Che nội dung", "Redact"},
+	"handover": {"Bàn giao", "Handover"}, "withdraw": {"Rút lại", "Withdraw"}, "redact": {"Che nội dung", "Redact"}, "opened": {"Mở danh tính người báo", "Reporter's identity opened"},
 
 	"claimed": {"đã nhận xử lý", "claimed"}, "classified": {"đã phân loại", "classified"}, "verified": {"đã xác minh", "verified"},
 	"dispatched": {"đã điều lực lượng", "dispatched"}, "on_scene": {"tại hiện trường", "on scene"}, "resolved": {"đã giải quyết", "resolved"}, "closed": {"đã đóng", "closed"},

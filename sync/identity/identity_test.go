@@ -62,10 +62,10 @@ func TestDirectory_ShortPassword_IsRefused(t *testing.T) {
 
 func TestPolicy_EveryRightOfEveryRole(t *testing.T) {
 	want := map[Role][]Right{
-		WardOfficer:       {ReadIncidents, ActOnIncident, ReadStations, EnterReport, Own},
-		DepartmentOfficer: {ReadIncidents, ActOnIncident, ReadStations, EnterReport, Own},
-		CommandOfficer:    {ReadIncidents, ActOnIncident, ReadStations, EnterReport, Own},
-		Supervisor:        {ReadIncidents, ActOnIncident, ReadStations, EnterReport, Own},
+		WardOfficer:       {ReadIncidents, ActOnIncident, OpenReporter, ReadStations, EnterReport, Own},
+		DepartmentOfficer: {ReadIncidents, ActOnIncident, OpenReporter, ReadStations, EnterReport, Own},
+		CommandOfficer:    {ReadIncidents, ActOnIncident, OpenReporter, ReadStations, EnterReport, Own},
+		Supervisor:        {ReadIncidents, ActOnIncident, OpenReporter, ReadStations, EnterReport, Own},
 		Administrator:     {ReadEntries, ReadStations, ManageRules, ReadAccounts, ManageAccounts, Own, ManageMachines, ManageDevices},
 		Auditor:           {ReadIncidents, ReadEntries, Export, ReadStations, ReadAccounts, Own},
 	}

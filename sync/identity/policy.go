@@ -13,7 +13,9 @@ type Right string
 const (
 	ReadIncidents Right = "read_incidents"
 	ActOnIncident Right = "act"
-	ReadEntries   Right = "read_entries"
+	// OpenReporter: see who reported; each time is an entry.
+	OpenReporter Right = "open_reporter"
+	ReadEntries  Right = "read_entries"
 	// Export takes the log, or all about an incident, out of the city as proof.
 	Export       Right = "export"
 	ReadStations Right = "read_stations"
@@ -34,6 +36,7 @@ const (
 var policy = map[Right][]Role{
 	ReadIncidents: {WardOfficer, DepartmentOfficer, CommandOfficer, Supervisor, Auditor},
 	ActOnIncident: {WardOfficer, DepartmentOfficer, CommandOfficer, Supervisor},
+	OpenReporter:  {WardOfficer, DepartmentOfficer, CommandOfficer, Supervisor},
 	ReadEntries:   {Auditor, Administrator},
 	Export:        {Auditor},
 	ReadStations:  {WardOfficer, DepartmentOfficer, CommandOfficer, Supervisor, Administrator, Auditor},
@@ -66,54 +69,55 @@ type Access struct {
 // route that is not in it is refused to everybody, and a test walks all of them with
 // every role. What of the incidents an officer then sees is Scope's.
 var Endpoints = map[string]Access{
-	"POST /api/v1/reports":                {Device: true, Right: EnterReport},
-	"GET /api/v1/reports/{id}":            {Device: true, Right: ReadIncidents},
-	"POST /api/v1/reports/{id}/messages":  {Device: true},
-	"POST /api/v1/devices":                {Open: true}, // a phone registers itself; bounded by address
-	"GET /api/v1/progress/{id}":           {Open: true}, // by a code that cannot be guessed; its answer names nobody
-	"GET /api/v1/incidents":               {Right: ReadIncidents},
-	"GET /api/v1/incidents/{id}":          {Right: ReadIncidents},
-	"POST /api/v1/incidents/{id}/actions": {Right: ActOnIncident},
-	"GET /api/v1/live":                    {Right: ReadIncidents},
-	"GET /api/v1/malformed":               {Right: ReadIncidents},
-	"GET /api/v1/entries":                 {Right: ReadEntries},
-	"GET /api/v1/digest":                  {Right: ReadEntries},
-	"GET /api/v1/log/key":                 {Right: ReadEntries},
-	"GET /api/v1/log/checkpoint":          {Right: ReadEntries},
-	"GET /api/v1/log/inclusion":           {Right: ReadEntries},
-	"GET /api/v1/log/consistency":         {Right: ReadEntries},
-	"GET /api/v1/log/export":              {Right: Export},
-	"GET /api/v1/incidents/{id}/evidence": {Right: Export},
-	"GET /api/v1/stations":                {Right: ReadStations},
-	"GET /api/v1/units":                   {Right: ReadStations},
-	"GET /api/v1/rules":                   {Right: ReadStations},
-	"GET /api/v1/wards":                   {Right: ReadStations},
-	"GET /api/v1/contacts":                {Right: ReadStations},
-	"POST /api/v1/rules":                  {Right: ManageRules},
-	"POST /api/v1/wards":                  {Right: ManageRules},
-	"GET /api/v1/users":                   {Right: ReadAccounts},
-	"POST /api/v1/users":                  {Right: ManageAccounts},
-	"PATCH /api/v1/users/{user}":          {Right: ManageAccounts},
-	"POST /api/v1/users/{user}/password":  {Right: ManageAccounts},
-	"GET /api/v1/devices":                 {Right: ManageDevices},
-	"PUT /api/v1/devices/{id}":            {Right: ManageDevices},
-	"DELETE /api/v1/devices/{id}":         {Right: ManageDevices},
-	"GET /api/v1/machines":                {Right: ManageMachines},
-	"POST /api/v1/machines":               {Right: ManageMachines},
-	"POST /api/v1/me/password":            {Right: Own, First: true},
-	"GET /api/v1/me":                      {Device: true, Right: Own, First: true},
-	"POST /api/v1/session":                {Open: true},
-	"DELETE /api/v1/session":              {Open: true},
-	"GET /healthz":                        {Open: true},
-	"GET /readyz":                         {Open: true},
-	"GET /metrics":                        {Open: true}, // figures alone; a test holds their labels to a closed list
-	"GET /openapi.yaml":                   {Open: true},
-	"GET /asyncapi.yaml":                  {Open: true},
-	"GET /{$}":                            {Open: true}, // the pages hold no data; what they show they ask for
-	"GET /desk/":                          {Open: true},
-	"GET /command/":                       {Open: true},
-	"GET /citizen/":                       {Open: true},
-	"GET /assets/{file}":                  {Open: true},
+	"POST /api/v1/reports":                 {Device: true, Right: EnterReport},
+	"GET /api/v1/reports/{id}":             {Device: true, Right: ReadIncidents},
+	"POST /api/v1/reports/{id}/messages":   {Device: true},
+	"POST /api/v1/devices":                 {Open: true}, // a phone registers itself; bounded by address
+	"GET /api/v1/progress/{id}":            {Open: true}, // by a code that cannot be guessed; its answer names nobody
+	"GET /api/v1/incidents":                {Right: ReadIncidents},
+	"GET /api/v1/incidents/{id}":           {Right: ReadIncidents},
+	"POST /api/v1/incidents/{id}/actions":  {Right: ActOnIncident},
+	"POST /api/v1/incidents/{id}/reporter": {Right: OpenReporter},
+	"GET /api/v1/live":                     {Right: ReadIncidents},
+	"GET /api/v1/malformed":                {Right: ReadIncidents},
+	"GET /api/v1/entries":                  {Right: ReadEntries},
+	"GET /api/v1/digest":                   {Right: ReadEntries},
+	"GET /api/v1/log/key":                  {Right: ReadEntries},
+	"GET /api/v1/log/checkpoint":           {Right: ReadEntries},
+	"GET /api/v1/log/inclusion":            {Right: ReadEntries},
+	"GET /api/v1/log/consistency":          {Right: ReadEntries},
+	"GET /api/v1/log/export":               {Right: Export},
+	"GET /api/v1/incidents/{id}/evidence":  {Right: Export},
+	"GET /api/v1/stations":                 {Right: ReadStations},
+	"GET /api/v1/units":                    {Right: ReadStations},
+	"GET /api/v1/rules":                    {Right: ReadStations},
+	"GET /api/v1/wards":                    {Right: ReadStations},
+	"GET /api/v1/contacts":                 {Right: ReadStations},
+	"POST /api/v1/rules":                   {Right: ManageRules},
+	"POST /api/v1/wards":                   {Right: ManageRules},
+	"GET /api/v1/users":                    {Right: ReadAccounts},
+	"POST /api/v1/users":                   {Right: ManageAccounts},
+	"PATCH /api/v1/users/{user}":           {Right: ManageAccounts},
+	"POST /api/v1/users/{user}/password":   {Right: ManageAccounts},
+	"GET /api/v1/devices":                  {Right: ManageDevices},
+	"PUT /api/v1/devices/{id}":             {Right: ManageDevices},
+	"DELETE /api/v1/devices/{id}":          {Right: ManageDevices},
+	"GET /api/v1/machines":                 {Right: ManageMachines},
+	"POST /api/v1/machines":                {Right: ManageMachines},
+	"POST /api/v1/me/password":             {Right: Own, First: true},
+	"GET /api/v1/me":                       {Device: true, Right: Own, First: true},
+	"POST /api/v1/session":                 {Open: true},
+	"DELETE /api/v1/session":               {Open: true},
+	"GET /healthz":                         {Open: true},
+	"GET /readyz":                          {Open: true},
+	"GET /metrics":                         {Open: true}, // figures alone; a test holds their labels to a closed list
+	"GET /openapi.yaml":                    {Open: true},
+	"GET /asyncapi.yaml":                   {Open: true},
+	"GET /{$}":                             {Open: true}, // the pages hold no data; what they show they ask for
+	"GET /desk/":                           {Open: true},
+	"GET /command/":                        {Open: true},
+	"GET /citizen/":                        {Open: true},
+	"GET /assets/{file}":                   {Open: true},
 }
 
 // Admits says whether an officer may call an endpoint.
@@ -131,7 +135,8 @@ const kindCamera = "camera"
 // refused.
 var actions = func() map[record.Kind][]Role {
 	desk := policy[ActOnIncident]
-	m := map[record.Kind][]Role{record.KindRedact: {CommandOfficer, Supervisor}} // hiding what somebody wrote
+	m := map[record.Kind][]Role{record.KindOpened: policy[OpenReporter],
+		record.KindRedact: {CommandOfficer, Supervisor}} // hiding what somebody wrote
 	for _, k := range []record.Kind{record.KindClaim, record.KindRelease, record.KindClassify, record.KindVerify, record.KindForward, record.KindAccept,
 		record.KindDispatch, record.KindArrive, record.KindResolve, record.KindClose, record.KindReopen, record.KindNote, record.KindContact,
 		record.KindMerge, record.KindSplit, record.KindPark, record.KindHandover, record.KindWithdraw} {

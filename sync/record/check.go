@@ -53,7 +53,7 @@ func (in *Incident) check(b *Body) *Refusal {
 	u, _ := in.Unit(b.UnitOf())
 	if !in.Open() {
 		switch b.Kind {
-		case KindReopen, KindNote, KindContact, KindRedact, KindWithdraw, KindMerge, KindSplit:
+		case KindReopen, KindNote, KindContact, KindRedact, KindOpened, KindWithdraw, KindMerge, KindSplit:
 		default:
 			return refuse("closed", "", "the incident is closed; reopen it first")
 		}
@@ -98,6 +98,8 @@ func (in *Incident) check(b *Body) *Refusal {
 		return in.checkTarget(p.Target, "target", func(k Kind) bool { return k == KindMerge })
 	case KindWithdraw:
 		return in.checkTarget(p.Target, "target", withdrawable)
+	case KindOpened:
+		return in.checkTarget(p.Target, "report", func(k Kind) bool { return k == KindReport })
 	case KindRedact:
 		return in.checkTarget(p.Target, "target", func(k Kind) bool { return k == KindNote || k == KindReport })
 	}

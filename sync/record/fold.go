@@ -365,7 +365,7 @@ func (f *folder) items() {
 	if parked != nil {
 		in.ParkedUntil = parked.Payload.Until
 		f.each(func(i int, b *Body) { // any work after it takes it up again
-			if b.Kind.Action() && b.Kind != KindNote && i != parkedAt && f.s.saw(i, parkedAt) {
+			if b.Kind.Action() && b.Kind != KindNote && b.Kind != KindOpened && i != parkedAt && f.s.saw(i, parkedAt) {
 				in.ParkedUntil = 0
 			}
 		})
@@ -412,7 +412,7 @@ func (f *folder) afterClose() {
 		}
 		f.each(func(i int, b *Body) {
 			telling := b.Kind.Action() || b.Kind == KindSignal || b.Kind == KindReport
-			if i == c || !telling || b.Kind == KindClose || b.Payload.Epoch > cb.Payload.Epoch || f.s.saw(c, i) || f.s.saw(i, c) {
+			if i == c || !telling || b.Kind == KindClose || b.Kind == KindOpened || b.Payload.Epoch > cb.Payload.Epoch || f.s.saw(c, i) || f.s.saw(i, c) {
 				return
 			}
 			if !slices.Contains(f.in.AfterClose, b.ID) {

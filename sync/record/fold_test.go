@@ -323,3 +323,28 @@ func BenchmarkFold(b *testing.B) {
 		}
 	})
 }
+
+// TestOpened_ChangesNothingButTheTimeline: who looked at a name neither takes an
+// incident up nor is taken back.
+func TestOpened_ChangesNothingButTheTimeline(t *testing.T) {
+	report := Body{ID: ID{1}, Incident: ID{9}, Kind: KindReport, Origin: StationOrigin("26704"), HLC: 1, Payload: Payload{Report: ID{9}, Category: Fire}}
+	closed := Body{ID: ID{2}, Incident: ID{9}, Kind: KindClose, Origin: CoreOrigin, HLC: 2, Deps: []ID{{1}}, Actor: Actor{Kind: ByOfficer, Name: "an", Unit: Command}}
+	opened := Body{ID: ID{3}, Incident: ID{9}, Kind: KindOpened, Origin: CoreOrigin, HLC: 3, Deps: []ID{{1}}, Actor: Actor{Kind: ByOfficer, Name: "an", Unit: Command}, Payload: Payload{Target: ID{1}, Reason: "call_back"}}
+	before, after := Fold(ID{9}, []Body{report, closed}), Fold(ID{9}, []Body{report, closed, opened})
+	if after.Status != before.Status || len(after.AfterClose) != 0 || len(after.Order) != 3 {
+		t.Errorf("%+v", after)
+	}
+	if err := before.Check(&opened); err != nil {
+		t.Errorf("of a closed incident: %v", err)
+	}
+	undo := Body{ID: ID{4}, Incident: ID{9}, Kind: KindWithdraw, Origin: CoreOrigin, HLC: 4, Deps: []ID{{3}}, Actor: opened.Actor, Payload: Payload{Target: ID{3}}}
+	if after.Check(&undo) == nil {
+		t.Error("an opening is taken back")
+	}
+	if f := Fold(ID{9}, []Body{report, closed, opened, undo}); len(f.Withdrawn) != 0 {
+		t.Errorf("withdrawn: %v", f.Withdrawn)
+	}
+	if _, ok := ActionKind("opened"); ok {
+		t.Error("an opening without what it opens")
+	}
+}

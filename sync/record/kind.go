@@ -49,6 +49,9 @@ const (
 	KindWithdraw Kind = 37
 	// KindRedact hides a note or a medium (Payload.Target), with a reason.
 	KindRedact Kind = 38
+	// KindOpened: an officer opened the sealed identity of who reported
+	// (Payload.Target), with a reason. It is never taken back.
+	KindOpened Kind = 39
 
 	// KindRules: a set of routing rules, or a part of the wards, as data.
 	KindRules Kind = 50
@@ -76,7 +79,7 @@ var kindNames = map[Kind]string{
 	KindClaim: "claim", KindRelease: "release", KindClassify: "classify", KindVerify: "verify", KindForward: "forward",
 	KindAccept: "accept", KindDispatch: "dispatch", KindArrive: "arrive", KindResolve: "resolve", KindClose: "close",
 	KindReopen: "reopen", KindNote: "note", KindContact: "contact", KindMerge: "merge", KindSplit: "split",
-	KindPark: "park", KindHandover: "handover", KindWithdraw: "withdraw", KindRedact: "redact",
+	KindPark: "park", KindHandover: "handover", KindWithdraw: "withdraw", KindRedact: "redact", KindOpened: "opened",
 	KindRules: "rules", KindWards: "wards", KindActivate: "activate", KindAccount: "account", KindDevice: "device", KindMachine: "machine", KindRepeat: "repeat",
 }
 
@@ -99,14 +102,15 @@ func (k Kind) String() string {
 // Valid says whether the kind is one of the list.
 func (k Kind) Valid() bool { _, ok := kindNames[k]; return ok }
 
-// ActionKind is the kind of an officer's action by its name in the interface.
+// ActionKind is the kind of an officer's action by its name in the interface. An
+// opening is none of them: it comes with what was opened.
 func ActionKind(name string) (Kind, bool) {
 	k, ok := kindsByName[name]
-	return k, ok && k.Action()
+	return k, ok && k.Action() && k != KindOpened
 }
 
 // Action says whether officers write this kind.
-func (k Kind) Action() bool { return k >= KindClaim && k <= KindRedact }
+func (k Kind) Action() bool { return k >= KindClaim && k <= KindOpened }
 
 // Directory says whether entries of this kind tell the stations how the city
 // works, not what happened: rules and wards, accounts, devices and machines.

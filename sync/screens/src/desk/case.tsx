@@ -4,13 +4,13 @@ import { useEffect, useRef } from "preact/hooks";
 import { clock, dated, nodeNow, now, span } from "../lib/clock";
 import { stream } from "../lib/live";
 import { me } from "../lib/session";
-import { verdicts, type Arrival, type Conflict, type Incident, type Priority, type Category } from "../lib/api";
+import { verdicts, type Arrival, type ID, type Conflict, type Incident, type Priority, type Category } from "../lib/api";
 import { Age, Button, PriorityMark } from "../lib/ui";
 import { w } from "../lib/words";
 import { ask } from "./ask";
 import { checklists, open as leftOf, tick, ticked, type CheckID } from "./checklists";
 import { Delivery, Due, headline, reasonWord } from "./parts";
-import { chosen, choose, detail, detailAt, incidents, perform, trouble, unit, unitName } from "./state";
+import { chosen, choose, detail, detailAt, incidents, opened, openSource, perform, trouble, unit, unitName } from "./state";
 import { Timeline } from "./timeline";
 import { t, type Word } from "./words";
 
@@ -100,14 +100,15 @@ export function Conflicts(p: { i: Incident }): JSX.Element | null {
   );
 }
 
-export function Source(p: { a: Arrival; /** The words stand above already. */ known?: string }): JSX.Element {
+export function Source(p: { incident: ID; a: Arrival; /** The words stand above already. */ known?: string }): JSX.Element {
   const a = p.a;
-  const who = a.sealed?.reporter;
+  const who = opened.value[a.id] ?? a.sealed?.reporter;
   return (
     <div class="source">
       {a.redacted ? <p class="dim">{t("redacted")}</p> : a.unreadable ? <p class="dim">{t("unreadable")}</p> : a.sealed?.text && a.sealed.text !== p.known ? <p class="words">{a.sealed.text}</p> : null}
       <dl class="facts">
         {who && <><dt>{t("reporter")}</dt><dd>{who.name ?? (who.anonymous ? t("anonymous") : "")} {who.phone && <a href={`tel:${who.phone}`}>{who.phone}</a>}</dd></>}
+        {a.identified && !opened.value[a.id] && <><dt>{t("reporter")}</dt><dd><Button onClick={() => void openSource(p.incident, a.id)}>{t("open_reporter")}</Button></dd></>}
         {(a.sealed?.place_text || a.place) && <><dt>{t("place")}</dt><dd>{a.sealed?.place_text} {a.place && <small class="dim">{t("accuracy", { m: Math.round(a.place.accuracy_m) })}{a.place.fixed_at && ` · ${t("fix_age", { age: span(Date.parse(a.received_at) - Date.parse(a.place.fixed_at)) })}`}</small>}</dd></>}
         <dt>{t("captured")}</dt><dd>{dated(a.captured_at)}</dd>
         <dt>{t("received_at")}</dt><dd>{dated(a.received_at)}</dd>
@@ -207,7 +208,7 @@ export function Case(): JSX.Element {
       <History i={i} />
       <Merged i={i} />
       <h3>{t("reports")}</h3>
-      {i.reports.map((a) => <Source key={a.id + a.origin} a={a} known={text} />)}
+      {i.reports.map((a) => <Source key={a.id + a.origin} incident={i.id} a={a} known={text} />)}
       <Checklist i={i} />
       <p class="small dim">{t("lead")}: {unitName(i.lead)} · {t("units_told")}: {i.units.map((u) => `${unitName(u.unit)} (${w(u.progress)}${u.holder ? `, ${u.holder.officer}` : ""})`).join("; ")}</p>
       <Timeline i={i} />

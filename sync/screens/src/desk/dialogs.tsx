@@ -14,7 +14,7 @@ import { longestPark, metres } from "./order";
 import { headline } from "./parts";
 import { Review } from "./reviewview";
 import { Help, Report, Shift, Handover } from "./forms";
-import { choose, contacts, detail, explain, incidents, out, perform, trouble, unit, units, wanted } from "./state";
+import { choose, contacts, detail, explain, incidents, opened, out, perform, trouble, unit, units, wanted } from "./state";
 import { t, type Word } from "./words";
 import { open as leftOf, ticked } from "./checklists";
 
@@ -112,7 +112,7 @@ function Close(p: { i: Incident }): JSX.Element {
 }
 
 function Call(p: { i: Incident }): JSX.Element {
-  const people = p.i.reports.map((a) => a.sealed?.reporter).filter((r) => r?.phone).map((r) => ({ value: `${r!.name ?? t("caller_number")} ${r!.phone}`, label: `${t("caller_number")}: ${r!.name ?? ""} ${r!.phone}` }));
+  const people = p.i.reports.map((a) => opened.value[a.id]).filter((r) => r?.phone).map((r) => ({ value: `${r!.name ?? t("caller_number")} ${r!.phone}`, label: `${t("caller_number")}: ${r!.name ?? ""} ${r!.phone}` }));
   const others = contacts.value.filter((c) => c.phone || c.radio).map((c) => ({ value: `${c.name} ${c.phone ?? c.radio}`, label: c.name, hint: [c.phone, c.radio && `${t("radio")} ${c.radio}`].filter(Boolean).join(" · ") }));
   return (
     <ChoiceDialog title={t("contact_title")} auto onClose={answered} note={p.i.silent ? t("silent_rule") : undefined}
@@ -167,8 +167,8 @@ function Merge(p: { i: Incident }): JSX.Element {
       )}
       {it && <p class="apart" data-testid="apart"><b>{apart(i, it)}</b></p>}
       <div class="side">
-        <section><h3>{t("this_one")}</h3><p class="headline">{headline(i)}</p>{i.reports.map((a) => <Source key={a.id + a.origin} a={a} />)}</section>
-        <section><h3>{t("other_one")}</h3>{it ? <><p class="headline">{headline(it)}</p>{it.reports.map((a) => <Source key={a.id + a.origin} a={a} />)}</> : <p>…</p>}</section>
+        <section><h3>{t("this_one")}</h3><p class="headline">{headline(i)}</p>{i.reports.map((a) => <Source key={a.id + a.origin} incident={i.id} a={a} />)}</section>
+        <section><h3>{t("other_one")}</h3>{it ? <><p class="headline">{headline(it)}</p>{it.reports.map((a) => <Source key={a.id + a.origin} incident={it.id} a={a} />)}</> : <p>…</p>}</section>
       </div>
       <div class="row end">
         <Button onClick={answered}>{w("cancel")}</Button>

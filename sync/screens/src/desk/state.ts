@@ -1,6 +1,6 @@
 // One store for the desk: what is shown, what is chosen, what was just done.
 import { batch, computed, effect, signal, untracked } from "@preact/signals";
-import { act, get, insist, post, Problem, uuid, type ActionFields, type ActionName, type Contact, type ID, type Incident, type NewReport, type Receipt, type Row, type Unit } from "../lib/api";
+import { act, get, insist, openReporter, post, Problem, uuid, type ActionFields, type ActionName, type Contact, type ID, type Incident, type NewReport, type Receipt, type Reporter, type Row, type Unit } from "../lib/api";
 import { nodeNow, now } from "../lib/clock";
 import { beat, stream } from "../lib/live";
 import { me } from "../lib/session";
@@ -155,6 +155,24 @@ export function perform(action: ActionName, fields: ActionFields = {}, on: { id:
   const mine = turn.then(() => doNow(action, fields, detail.value?.id === on.id ? detail.value : on, quiet)).finally(() => underWay.delete(what));
   turn = mine;
   return mine;
+}
+
+/** Who reported, by report, of those that this officer opened; in memory alone. */
+export const opened = signal<Record<ID, Reporter>>({});
+effect(() => {
+  if (!me.value) opened.value = {};
+});
+
+/** Opens who reported; each opening is an entry with the officer's name. */
+export async function openSource(incident: ID, report: ID): Promise<void> {
+  trouble.value = "";
+  try {
+    const r = await openReporter(incident, report);
+    opened.value = { ...opened.value, [report]: r.reporter };
+    if (detail.value?.id === incident) await readDetail();
+  } catch (e) {
+    trouble.value = explain(e);
+  }
 }
 
 async function doNow(action: ActionName, fields: ActionFields, on: { id: ID; version: string }, quiet: boolean): Promise<boolean> {

@@ -28,6 +28,8 @@ export interface Arrival {
   media?: Medium[]; signal?: PanelSignal; flags?: string[];
   sealed?: { text?: string; place_text?: string; reporter?: Reporter };
   unreadable?: boolean; redacted?: boolean;
+  /** Who reported is known and sealed; openReporter opens it. */
+  identified?: boolean;
 }
 export interface TimelineEntry {
   entry: ID; kind: string; by: string; unit?: string; origin: string;
@@ -194,6 +196,12 @@ export function act(incident: ID, action: ActionName, seen: string, fields: Acti
 }
 
 /** Every page of a list. */
+/** Opens who reported; each opening is an entry with the officer's name. */
+export function openReporter(incident: ID, report: ID): Promise<{ reporter: Reporter }> {
+  const id = uuid();
+  return insist(() => post(`/api/v1/incidents/${incident}/reporter`, { id, report, reason: "call_back" }));
+}
+
 export async function all<T>(path: string, each: (items: T[]) => void): Promise<void> {
   const sep = path.includes("?") ? "&" : "?";
   let cursor: string | null = "";
