@@ -95,7 +95,11 @@ func auditExport(ctx context.Context, args []string) error {
 	}
 	fmt.Println("written:", *out)
 	// A copy that is not whole is to be known now, not at court.
-	return auditVerify(ctx, []string{"--key", key.Key, *out}, os.Stdout)
+	pin, err := audit.ParsePin(key.Key)
+	if err != nil {
+		return fmt.Errorf("audit export: %w", err)
+	}
+	return prove(ctx, *out, audit.Options{Pin: pin}, "the key is the one that this city's core gives", os.Stdout)
 }
 
 // download writes an answer to a file, which stands under its name only when it is
@@ -145,8 +149,11 @@ func auditVerify(ctx context.Context, args []string, out io.Writer) error {
 	key := f.String("key", "", "the log's `key` or its fingerprint, as the city published it, or a file with one of them")
 	var o audit.Options
 	f.Func("checkpoint", "a `file` with a checkpoint that was kept earlier; any number of them", func(v string) error {
-		raw, err := os.ReadFile(v)
-		o.Earlier = append(o.Earlier, raw)
+		if _, err := os.Stat(v); err != nil {
+			return err
+		}
+		text, err := given(v)
+		o.Earlier = append(o.Earlier, []byte(text))
 		return err
 	})
 	var files []string
@@ -171,7 +178,12 @@ func auditVerify(ctx context.Context, args []string, out io.Writer) error {
 			return fmt.Errorf("audit verify: --key: %w", err)
 		}
 	}
-	in, err := os.Open(files[0])
+	return prove(ctx, files[0], o, "the key is the one that you gave", out)
+}
+
+// prove verifies a file and says what it proves; whose says where the key is from.
+func prove(ctx context.Context, file string, o audit.Options, whose string, out io.Writer) error {
+	in, err := os.Open(file)
 	if err != nil {
 		return fmt.Errorf("audit verify: %w", err)
 	}
@@ -180,16 +192,16 @@ func auditVerify(ctx context.Context, args []string, out io.Writer) error {
 	if err := errors.Join(err, in.Close()); err != nil {
 		var fault *audit.Fault
 		if errors.As(err, &fault) {
-			return fmt.Errorf("audit verify: %s is NOT whole: %w", files[0], err)
+			return fmt.Errorf("audit verify: %s is NOT whole: %w", file, err)
 		}
-		return fmt.Errorf("audit verify: %s: %w", files[0], err)
+		return fmt.Errorf("audit verify: %s: %w", file, err)
 	}
-	_, err = io.WriteString(out, said(files[0], res, time.Since(began)))
+	_, err = io.WriteString(out, said(file, res, whose, time.Since(began)))
 	return err
 }
 
 // said is what was proven, for people.
-func said(file string, r *audit.Result, took time.Duration) string {
+func said(file string, r *audit.Result, whose string, took time.Duration) string {
 	var b strings.Builder
 	if r.Incident.Zero() {
 		fmt.Fprintf(&b, "%s: the whole log, %d entries in %d chains\n", file, r.Entries, r.Chains)
@@ -210,7 +222,7 @@ func said(file string, r *audit.Result, took time.Duration) string {
 		fmt.Fprintf(&b, "  note        and %d more like these\n", r.More)
 	}
 	if r.Pinned {
-		fmt.Fprintf(&b, "whole: nothing was changed, removed, moved or added; the key is the one that you gave (%s)\n", took.Round(time.Millisecond))
+		fmt.Fprintf(&b, "whole: nothing was changed, removed, moved or added; %s (%s)\n", whose, took.Round(time.Millisecond))
 	} else {
 		fmt.Fprintf(&b, "whole in itself (%s). WHOSE key that is was not checked: compare its fingerprint above with the one that the city published, or give it: --key FINGERPRINT\n", took.Round(time.Millisecond))
 	}

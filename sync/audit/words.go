@@ -21,7 +21,7 @@ var words = dictionary{
 	"status": {"Trạng thái", "Status"}, "category": {"Loại", "Category"}, "priority": {"Mức ưu tiên", "Priority"},
 	"received": {"Đã tiếp nhận tin", "Received"}, "happened": {"Thời điểm theo nguồn tin", "Happened, by the source"}, "place": {"Vị trí", "Place"},
 	"lead": {"Đơn vị chủ trì", "Led by"}, "told": {"Đã báo cho", "Told"}, "merged": {"Gộp với vụ việc", "Merged with"},
-	"missing": {"Mục được nhắc đến nhưng thành phố chưa có", "Entries referred to that the city does not have"},
+	"missing": {"Mục được nhắc đến nhưng không thuộc vụ việc này", "Entries referred to that are not of this incident"},
 	"entries": {"Số mục", "Entries"}, "made": {"Lập lúc", "Made"}, "for": {"Lập cho", "Made for"},
 	"officer": {"cán bộ", "officer"}, "device": {"thiết bị", "device"}, "system": {"hệ thống", "system"},
 	"entry": {"Mục", "Entry"}, "ward": {"Phường", "Ward"}, "unit": {"Đơn vị", "Unit"}, "to unit": {"Chuyển đến đơn vị", "To unit"},
