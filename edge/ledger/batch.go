@@ -4,6 +4,7 @@ import (
 	"crypto/rand"
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"slices"
 
 	"github.com/dgraph-io/badger/v4"
@@ -236,6 +237,10 @@ func (b *batch) remember(id record.ID, body *record.Body) {
 }
 
 func (b *batch) set(k, v []byte) error {
+	if len(v) >= maxValue { // it would go to the value log, which is not kept
+		b.broken = errors.Join(b.broken, fmt.Errorf("ledger: row %x of %d bytes, must be below %d", k, len(v), maxValue))
+		return b.broken
+	}
 	b.bytes += int64(len(k) + len(v))
 	if err := b.tx.Set(k, v); err != nil {
 		b.broken = errors.Join(b.broken, err)

@@ -2,6 +2,7 @@ package ledger
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"fmt"
 	"io"
@@ -153,5 +154,41 @@ func TestLedger_FlippedBitInTheMemtable_IsNamed(t *testing.T) {
 	r := mustSubmit(t, l.Ledger, record.Urgent, reportID(1000))
 	if r.Link.Pred.Seq != cuts[0].Have {
 		t.Fatalf("the new incarnation names %d as last, the disk has %d", r.Link.Pred.Seq, cuts[0].Have)
+	}
+}
+
+// The store's value log lies in memory while the ledger is open, stays empty, and leaves nothing behind; what a killed
+// process left is removed by the next one.
+func TestLedger_EmptyLog_LeavesNothingInMemory(t *testing.T) {
+	l := mustOpen(t, t.TempDir())
+	if l.emptyLog == "" {
+		t.Skip("no file system in memory here")
+	}
+	for i := range 50 {
+		mustSubmit(t, l.Ledger, record.Urgent, reportID(i))
+	}
+	logs, err := filepath.Glob(filepath.Join(l.emptyLog, "*.vlog"))
+	if err != nil || len(logs) != 1 {
+		t.Fatal(logs, err)
+	}
+	if raw, err := os.ReadFile(logs[0]); err != nil || len(bytes.TrimRight(raw[20:], "\x00")) != 0 { // behind its header
+		t.Fatalf("something stands in the value log, %v", err)
+	}
+	dead := exec.Command("true")
+	if err := dead.Run(); err != nil {
+		t.Fatal(err)
+	}
+	left := filepath.Join(memoryDir, fmt.Sprintf("%s%d-left", emptyLogName, dead.Process.Pid))
+	if err := os.Mkdir(left, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	mustOpen(t, t.TempDir())
+	for _, dir := range []string{left, l.emptyLog} {
+		if dir == l.emptyLog {
+			l.stop()
+		}
+		if _, err := os.Stat(dir); !os.IsNotExist(err) {
+			t.Fatalf("%s is still there: %v", dir, err)
+		}
 	}
 }

@@ -28,8 +28,11 @@ import (
 
 // Ledger is the store. Its methods may be called from many goroutines.
 type Ledger struct {
-	o     Options
-	db    *badger.DB
+	o  Options
+	db *badger.DB
+	// emptyLog is the directory of the store's value log in memory, or empty.
+	emptyLog string
+
 	clock *record.Clock
 	gate  gate
 	ids   filter
@@ -122,21 +125,25 @@ func Open(o Options) (*Ledger, error) {
 	if short {
 		o.Log.Error("the store opens without merging its tables: free some space, then start the station again", "dir", o.Dir, "free_bytes", free, "needs_bytes", o.Floor)
 	}
-	if l.db, err = badger.Open(o.badgerOptions(short)); err != nil {
-		return nil, fmt.Errorf("ledger: opening %s: %w", o.Dir, err)
+	options := o.badgerOptions(short)
+	if l.emptyLog = emptyLog(); l.emptyLog != "" {
+		options = options.WithValueDir(l.emptyLog)
 	}
-	if err := l.load(); err != nil {
-		return nil, errors.Join(err, l.db.Close())
+	if l.db, err = badger.Open(options); err != nil {
+		return nil, errors.Join(fmt.Errorf("ledger: opening %s: %w", o.Dir, err), dropEmptyLog(l.emptyLog))
 	}
-	if err := l.proveTail(); err != nil {
-		return nil, errors.Join(err, l.db.Close())
+	if err = l.load(); err == nil {
+		err = l.proveTail()
+	}
+	if err != nil {
+		return nil, errors.Join(err, l.closeStore())
 	}
 	l.atOpen = make(map[chainName]record.Head, len(l.chains))
 	for name, c := range l.chains {
 		l.atOpen[name] = record.Head{Incarnation: name.inc, Lane: name.lane, Seq: c.Seq, Hash: c.Hash}
 	}
 	if err := l.gate.look(o.Wall()); err != nil {
-		return nil, errors.Join(err, l.db.Close())
+		return nil, errors.Join(err, l.closeStore())
 	}
 	l.seeRoom()
 	return l, nil
@@ -237,11 +244,13 @@ func (l *Ledger) Close() error {
 		// Closing writes: what waits in memory into tables, and tables into others, and
 		// Badger (v4.9.6, subcompact) forgets the old ones although a new one could not be
 		// written. The files are left as a power cut leaves them, and the process ends.
-		return nil
+		return dropEmptyLog(l.emptyLog)
 	}
 	err := l.writeHeads()
-	return errors.Join(err, l.db.Close())
+	return errors.Join(err, l.closeStore())
 }
+
+func (l *Ledger) closeStore() error { return errors.Join(l.db.Close(), dropEmptyLog(l.emptyLog)) }
 
 // Found is what Open found.
 func (l *Ledger) Found() OpenReport { return l.found }

@@ -18,14 +18,17 @@ import (
 
 // Limits of the ledger.
 const (
-	// maxBatchEntries and maxBatchBytes bound one transaction: the store takes 1.2 MiB in one
+	// maxBatchEntries and maxBatchBytes bound one transaction: the store takes 614 KiB in one
 	// (15 % of memTable). Beyond them a sync is shared so widely that more gives nothing but latency.
 	maxBatchEntries = 512
-	maxBatchBytes   = 768 << 10
+	maxBatchBytes   = 512 << 10
 	// queueEntries and queueBytes bound what waits in each of the two queues:
 	// about a tenth of a second of the fastest flood.
 	queueEntries = 8192
 	queueBytes   = 16 << 20
+	// maxValue is the store's value threshold: a value of so many bytes would go to the value log. The
+	// largest row is a block with one entry of record.MaxBody behind others, or the keys of 1,024 entries.
+	maxValue = 512 << 10
 	// maxExtra bounds what is stored beside a report's answer.
 	maxExtra = 4 << 10
 	// maxNote bounds a small row.
@@ -36,8 +39,9 @@ const (
 	quarantineRaw  = 128 << 10
 	// memTable is the size of Badger's memtable. Its files are mapped and
 	// sparse: writing into one on a full disk kills the process, so the floor
-	// below covers all of them with the tables that they become.
-	memTable = 8 << 20
+	// below covers all of them with the tables that they become. Badger keeps up to 26 buffers that
+	// grow to the size of a memtable while a slow disk takes its tables, so it is small.
+	memTable = 4 << 20
 )
 
 // Options of a ledger.
@@ -94,7 +98,7 @@ const (
 	wideReserve = 512 << 20
 	wideFloor   = 320 << 20
 	wideBallast = 128 << 20
-	wideStall   = 12
+	wideStall   = 24
 )
 
 // FitDisk sets the space that is kept free by the size of the disk that Dir is on or will be on.
@@ -123,17 +127,17 @@ func (o *Options) badgerOptions(short bool) badger.Options {
 	b := badger.DefaultOptions(filepath.Join(o.Dir, "ledger")).
 		WithSyncWrites(!planted.Unsynced).
 		WithMemTableSize(memTable).WithNumMemtables(2).
-		WithNumLevelZeroTables(2).WithNumLevelZeroTablesStall(4).
+		WithNumLevelZeroTables(4).WithNumLevelZeroTablesStall(8).
 		WithNumCompactors(2).
 		WithBlockCacheSize(0).WithIndexCacheSize(0).
-		WithValueLogFileSize(16 << 20).WithValueThreshold(512 << 10).
+		WithValueLogFileSize(16 << 20).WithValueThreshold(maxValue).
 		WithCompression(0).
 		WithBaseTableSize(1 << 20).
 		WithDetectConflicts(false).WithNumGoroutines(2).
 		WithMetricsEnabled(false).WithLogger(nil)
 	b.TableSizeMultiplier = 1
 	if o.Floor >= wideFloor {
-		b = b.WithNumLevelZeroTables(8).WithNumLevelZeroTablesStall(wideStall).WithBaseLevelSize(64 << 20).WithBaseTableSize(2 << 20)
+		b = b.WithNumLevelZeroTables(16).WithNumLevelZeroTablesStall(wideStall).WithBaseLevelSize(64 << 20)
 	}
 	if short {
 		b = b.WithNumCompactors(0).WithNumLevelZeroTablesStall(math.MaxInt32)
