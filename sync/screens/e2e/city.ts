@@ -79,13 +79,23 @@ export class City {
 
   /** A report of the city's first phone; gives its id. */
   async report(body: Record<string, unknown>): Promise<string> {
-    const d = this.file.devices[0]!;
     const id = randomUUID();
-    const r = await fetch(`${this.station}/api/v1/reports`, {
-      method: "POST", headers: { Authorization: "Basic " + Buffer.from(`${d.id}:${d.password}`).toString("base64"), "Content-Type": "application/json" }, body: JSON.stringify({ id, ...body }),
-    });
+    const r = await this.phone("/api/v1/reports", { id, ...body });
     if (r.status !== 201) throw new Error(`report: ${r.status} ${await r.text()}`);
     return id;
+  }
+
+  /** A message of the same phone to the desk. */
+  async message(report: string, text: string): Promise<void> {
+    const r = await this.phone(`/api/v1/reports/${report}/messages`, { id: randomUUID(), text });
+    if (!r.ok) throw new Error(`message: ${r.status} ${await r.text()}`);
+  }
+
+  private phone(path: string, body: object): Promise<Response> {
+    const d = this.file.devices[0]!;
+    return fetch(this.station + path, {
+      method: "POST", headers: { Authorization: "Basic " + Buffer.from(`${d.id}:${d.password}`).toString("base64"), "Content-Type": "application/json" }, body: JSON.stringify(body),
+    });
   }
 
   async stop(): Promise<void> {

@@ -80,7 +80,11 @@ test("from report to closed with the keyboard alone", async () => {
   await k.type("Chị Lan 0901 234 567");
   await k.press("Enter");
   await p.waitForSelector("[data-testid=holder]");
-  expect(await p.getByTestId("case").innerText()).toContain("0901234567");
+  // Who called is not in view; opening it is an entry with the officer's name.
+  expect(await text(p, "case")).not.toContain("0901234567");
+  await k.press("q");
+  await shows(p, "case", "0901234567");
+  await shows(p, "timeline", "Mở danh tính");
   await k.press("a");
   await shows(p, "holder", "Tôi giữ");
   await k.press("v");
@@ -150,6 +154,36 @@ test("a new report never moves the chosen row; it waits, and one key lets it in"
   expect(before).not.toBeNull();
   await p.keyboard.press("u");
   await until("the new row", async () => (await line(p, urgent.id).count()) === 1);
+  await p.context().close();
+}, 60_000);
+
+test("duplicates are suggested with a reason, merged side by side, and split again with one key", async () => {
+  const here = { location: { lat: 10.71, lon: 106.74, accuracy_m: 10 } };
+  const first = await report("traffic_accident", here);
+  const second = await report("traffic_accident", { location: { lat: 10.7105, lon: 106.74, accuracy_m: 10 } });
+  const p = await desk(browser, city.station, city.officer("ward"), faults);
+  await pick(p, second.id);
+  await until("the suggestion", async () => (await text(p, "case")).includes(first.words));
+  await p.keyboard.press("m");
+  await shows(p, "apart", /Cách nhau 5\d m .*cùng loại/);
+  await p.locator("dialog .btn.main").click();
+  await until("merged", async () => (await text(p, "case")).includes("Đã gộp với"));
+  await p.keyboard.press("z");
+  await until("split", async () => !(await text(p, "case")).includes("Đã gộp với"));
+  await p.context().close();
+}, 60_000);
+
+test("a message goes to the reporter, and the reporter's answer stands in the case", async () => {
+  const r = await report("medical");
+  const p = await desk(browser, city.station, city.officer("ward"), faults);
+  await pick(p, r.id);
+  await p.keyboard.press("s");
+  await p.waitForSelector("dialog textarea");
+  await p.keyboard.type("Xe cấp cứu đang tới");
+  await p.keyboard.press("Control+Enter");
+  await until("the message", async () => (await p.locator(".messages").innerText()).includes("Xe cấp cứu đang tới"));
+  await city.message(r.id, "Ông đã tỉnh lại");
+  await until("the answer", async () => (await p.locator(".messages").innerText()).includes("Ông đã tỉnh lại"));
   await p.context().close();
 }, 60_000);
 

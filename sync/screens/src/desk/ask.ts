@@ -2,7 +2,7 @@
 import { signal } from "@preact/signals";
 
 export type Question =
-  | "report" | "verify" | "dispatch" | "arrive" | "park" | "merge" | "resolve" | "close" | "note" | "contact" | "forward" | "classify" | "handover" | "reopen" | "help" | "review" | "shift";
+  | "report" | "verify" | "dispatch" | "arrive" | "park" | "merge" | "resolve" | "close" | "note" | "message" | "contact" | "forward" | "classify" | "handover" | "reopen" | "help" | "review" | "shift";
 
 export const question = signal<Question | null>(null);
 export const ask = (q: Question): void => {

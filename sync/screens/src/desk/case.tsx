@@ -22,16 +22,18 @@ const offered = (i: Incident): boolean => {
   return at >= 0 && !i.timeline.slice(at).some((x) => x.kind === "accept" && x.unit === unit.value);
 };
 
-export interface Can { claim: boolean; release: boolean; work: boolean; arrive: boolean; park: boolean; resolve: boolean; close: boolean; reopen: boolean; accept: boolean; merge: boolean }
+export interface Can { claim: boolean; release: boolean; work: boolean; arrive: boolean; park: boolean; resolve: boolean; close: boolean; reopen: boolean; accept: boolean; merge: boolean; message: boolean }
 /** What the chosen incident allows this officer now. */
 export function can(i: Incident | null): Can {
-  const no: Can = { claim: false, release: false, work: false, arrive: false, park: false, resolve: false, close: false, reopen: false, accept: false, merge: false };
+  const no: Can = { claim: false, release: false, work: false, arrive: false, park: false, resolve: false, close: false, reopen: false, accept: false, merge: false, message: false };
   if (!i || stream.value !== "live") return no;
   if (!i.open) return { ...no, reopen: true };
   const h = held(i);
   const my = h === me.value?.user;
   return {
     claim: !h, release: my, work: my, arrive: my && i.status === "dispatched", park: my, resolve: my && i.status !== "resolved", reopen: false, accept: offered(i), merge: true,
+    // Whoever raised a silent alarm must not get a message: the attacker may read it.
+    message: !i.silent && i.reports.length > 0,
     close: my && i.status === "resolved" && leftOf(i.category, i.verdict, ticked(i.timeline)).length === 0,
   };
 }
@@ -48,6 +50,7 @@ function Actions(p: { i: Incident }): JSX.Element {
       <Button k="Y" disabled={!c.arrive} onClick={() => ask("arrive")}>{t("arrive")}</Button>
       <Button k="R" disabled={!c.resolve && !(p.i.status === "resolved" && c.work)} onClick={() => ask(p.i.status === "resolved" ? "close" : "resolve")}>{p.i.status === "resolved" ? t("close") : t("resolve")}</Button>
       <Button k="C" onClick={() => ask("contact")}>{t("contact")}</Button>
+      <Button k="S" disabled={!c.message} onClick={() => ask("message")}>{t("message")}</Button>
       <Button k="G" onClick={() => ask("note")}>{t("note")}</Button>
       <Button k="E" disabled={!c.work} onClick={() => ask("classify")}>{t("classify")}</Button>
       <Button k="P" disabled={!c.park} onClick={() => ask("park")}>{t("park")}</Button>
@@ -108,7 +111,7 @@ export function Source(p: { incident: ID; a: Arrival; /** The words stand above 
       {a.redacted ? <p class="dim">{t("redacted")}</p> : a.unreadable ? <p class="dim">{t("unreadable")}</p> : a.sealed?.text && a.sealed.text !== p.known ? <p class="words">{a.sealed.text}</p> : null}
       <dl class="facts">
         {who && <><dt>{t("reporter")}</dt><dd>{who.name ?? (who.anonymous ? t("anonymous") : "")} {who.phone && <a href={`tel:${who.phone}`}>{who.phone}</a>}</dd></>}
-        {a.identified && !opened.value[a.id] && <><dt>{t("reporter")}</dt><dd><Button onClick={() => void openSource(p.incident, a.id)}>{t("open_reporter")}</Button></dd></>}
+        {a.identified && !opened.value[a.id] && <><dt>{t("reporter")}</dt><dd><Button k="Q" onClick={() => void openSource(p.incident, a.id)}>{t("open_reporter")}</Button></dd></>}
         {(a.sealed?.place_text || a.place) && <><dt>{t("place")}</dt><dd>{a.sealed?.place_text} {a.place && <small class="dim">{t("accuracy", { m: Math.round(a.place.accuracy_m) })}{a.place.fixed_at && ` · ${t("fix_age", { age: span(Date.parse(a.received_at) - Date.parse(a.place.fixed_at)) })}`}</small>}</dd></>}
         <dt>{t("captured")}</dt><dd>{dated(a.captured_at)}</dd>
         <dt>{t("received_at")}</dt><dd>{dated(a.received_at)}</dd>
@@ -146,6 +149,17 @@ export function Checklist(p: { i: Incident }): JSX.Element | null {
         <label key={id} class="check"><input type="checkbox" checked={done.has(id)} disabled={!may} onChange={() => toggleCheck(i, id)} /> {i.conflicts.length === 0 && may && <kbd aria-hidden="true">{n + 1}</kbd>} {t(`check_${id}`)}</label>
       ))}
       <p class="dim small" role="status">{left.length ? t("check_left", { n: left.length }) : t("check_done")}</p>
+    </section>
+  );
+}
+
+function Messages(p: { i: Incident }): JSX.Element | null {
+  const list = p.i.timeline.filter((e) => e.value === "message" && (e.kind === "contact" || e.kind === "reopen") && !e.withdrawn && !e.redacted);
+  if (!list.length) return null;
+  return (
+    <section aria-label={t("messages")}>
+      <h3>{t("messages")}</h3>
+      <ul class="messages" aria-live="polite">{list.map((e) => <li key={e.entry}><b>{p.i.reports.some((a) => a.device === e.by) ? t("from_reporter") : `${t("from_desk")} ${e.by}`}</b> <time class="dim">{clock(e.at)}</time><br />{e.sealed?.text}</li>)}</ul>
     </section>
   );
 }
@@ -206,6 +220,7 @@ export function Case(): JSX.Element {
       {text && <p class="headline">{text}</p>}
       <Actions i={i} />
       <History i={i} />
+      <Messages i={i} />
       <Merged i={i} />
       <h3>{t("reports")}</h3>
       {i.reports.map((a) => <Source key={a.id + a.origin} incident={i.id} a={a} known={text} />)}

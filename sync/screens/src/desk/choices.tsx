@@ -30,6 +30,8 @@ export function ChoiceDialog(p: {
   const text = useRef<HTMLTextAreaElement>(null);
   const form = useRef<HTMLFormElement>(null);
   const groups = p.groups(a);
+  // Which group the digits answer: the first that is open, else the last.
+  const digits = groups.filter((g) => !g.menu && !a[g.name])[0] ?? groups.filter((g) => !g.menu).at(-1);
   const whole = groups.every((g) => a[g.name] && g.options.some((o) => o.value === a[g.name]));
   const submit = (x: Answers): void => {
     const words = text.current?.value.trim() ?? "";
@@ -73,10 +75,10 @@ export function ChoiceDialog(p: {
               <select value={a[g.name] ?? ""} onChange={(e) => set(g, e.currentTarget.value)}><option value="" />{g.options.map((o) => <option key={o.value} value={o.value}>{o.label}</option>)}</select></label>
           ) : (
             <fieldset key={g.name}>
-              <legend>{g.label}</legend>
+              <legend class={g.label === p.title ? "visually-hidden" : ""}>{g.label}</legend>
               {g.options.map((o, i) => (
                 <label key={o.value} class="option"><input type="radio" name={g.name} value={o.value} checked={a[g.name] === o.value} onChange={() => set(g, o.value)} onClick={() => p.auto && a[g.name] === o.value && submit(a)} />
-                  {i < 9 && <kbd aria-hidden="true">{i + 1}</kbd>}<span>{o.label}</span>{o.hint && <small class="dim">{o.hint}</small>}</label>
+                  {i < 9 && g === digits && <kbd aria-hidden="true">{i + 1}</kbd>}<span>{o.label}</span>{o.hint && <small class="dim">{o.hint}</small>}</label>
               ))}
             </fieldset>
           ))}

@@ -167,8 +167,8 @@ function Merge(p: { i: Incident }): JSX.Element {
       )}
       {it && <p class="apart" data-testid="apart"><b>{apart(i, it)}</b></p>}
       <div class="side">
-        <section><h3>{t("this_one")}</h3><p class="headline">{headline(i)}</p>{i.reports.map((a) => <Source key={a.id + a.origin} incident={i.id} a={a} />)}</section>
-        <section><h3>{t("other_one")}</h3>{it ? <><p class="headline">{headline(it)}</p>{it.reports.map((a) => <Source key={a.id + a.origin} incident={it.id} a={a} />)}</> : <p>…</p>}</section>
+        <section><h3>{t("this_one")}</h3><p class="headline">{headline(i)}</p>{i.reports.map((a) => <Source key={a.id + a.origin} incident={i.id} a={a} known={headline(i)} />)}</section>
+        <section><h3>{t("other_one")}</h3>{it ? <><p class="headline">{headline(it)}</p>{it.reports.map((a) => <Source key={a.id + a.origin} incident={it.id} a={a} known={headline(it)} />)}</> : <p>…</p>}</section>
       </div>
       <div class="row end">
         <Button onClick={answered}>{w("cancel")}</Button>
@@ -200,6 +200,7 @@ export function Questions(): JSX.Element | null {
     case "resolve": return <Resolve i={i} />;
     case "close": return <Close i={i} />;
     case "note": return <ChoiceDialog title={t("note_title")} groups={() => []} text={t("note_text")} textRequired onClose={answered} onSubmit={(_, text) => void go(perform("note", { text }))} />;
+    case "message": return <ChoiceDialog title={t("message_title")} note={t("message_hint")} groups={() => []} text={t("note_text")} textRequired onClose={answered} onSubmit={(_, text) => void go(perform("contact", { reason: "message", text: text.slice(0, 1000) }))} />;
     case "contact": return <Call i={i} />;
     case "forward": return <Forward />;
     case "classify": return <Classify i={i} />;

@@ -18,7 +18,7 @@ import { begun } from "./forms";
 import { fitMap, MapView } from "./mapview";
 import { Queue } from "./queue";
 import { audible, Bell, play, wake } from "./sound";
-import { begin, detail, letIn, move, paused, perform, ringing, undo, undoable } from "./state";
+import { begin, detail, letIn, move, opened, openSource, paused, perform, ringing, undo, undoable } from "./state";
 import { Strip } from "./strip";
 import { Banners, Top } from "./top";
 import { t } from "./words";
@@ -51,8 +51,12 @@ function Desk(): JSX.Element {
   useKeys({
     J: () => move(1), K: () => move(-1), ArrowDown: () => move(1), ArrowUp: () => move(-1),
     A: () => c.claim && void perform("claim"), V: () => c.work && ask("verify"), D: () => c.work && ask("dispatch"), Y: () => c.arrive && ask("arrive"),
-    R: () => c.work && ask(i?.status === "resolved" ? "close" : "resolve"), C: () => i && ask("contact"), G: () => i && ask("note"), E: () => c.work && ask("classify"),
+    R: () => c.work && ask(i?.status === "resolved" ? "close" : "resolve"), C: () => i && ask("contact"), S: () => c.message && ask("message"), G: () => i && ask("note"), E: () => c.work && ask("classify"),
     P: () => c.park && ask("park"), M: () => c.merge && ask("merge"), W: () => c.work && ask("forward"), T: () => c.accept && void perform("accept"),
+    Q: () => {
+      const a = i?.reports.find((x) => x.identified && !opened.value[x.id]);
+      if (a) void openSource(i!.id, a.id);
+    },
     B: () => c.release && void perform("release"), O: () => c.reopen && ask("reopen"), I: () => i && print(),
     N: () => ask("report"), H: () => ask("handover"), Z: () => void undo(), L: () => (paused.value = !paused.value), U: letIn, F: fitMap,
     X: () => void wake().then(() => play("P1")), "/": () => document.getElementById("search")?.focus(), "?": () => ask("help"),

@@ -38,6 +38,7 @@ export function reasonWord(reason: string | undefined): string {
   if (head && known[head]) return t(known[head]) + (tail ? ` – ${t(`r_${tail}` as Word)}` : "");
   if (head === "call") return t(`o_${tail}` as Word);
   if (head === "park") return t(`park_reason_${tail}` as Word);
+  if (head === "message") return t("message");
   if (head === "taken") return t("taken", { how: t(`by_${tail}` as Word) });
   return reason;
 }
