@@ -22,7 +22,7 @@ export const hovered = signal<ID | null>(null);
 export const chosen = signal<ID | null>(null);
 
 const matches = (r: Row, words: string): boolean =>
-  plain([r.brief?.text, r.brief?.place, r.device, r.id, r.category ? t(r.category) : "", r.priority, r.told.map((x) => x.holder).join(" ")].join(" ")).includes(words);
+  plain([r.brief?.text, r.brief?.place, r.device, r.id, r.lead, unitName(r.lead), r.category ? t(r.category) : "", r.priority, r.told.map((x) => x.holder).join(" ")].join(" ")).includes(words);
 
 /** In the right order: without the parked ones, and of merged ones the first alone. */
 export const wanted = computed<Row[]>(() => {

@@ -1,0 +1,40 @@
+// The wall: what a whole room sees, without a control. Nothing on it is smaller than 28 px.
+import type { JSX } from "preact";
+import { clock, nodeNow, now, span } from "../lib/clock";
+import { stream } from "../lib/live";
+import { priorities } from "../lib/api";
+import { LinePill, PriorityMark, StreamState } from "../lib/ui";
+import { w } from "../lib/words";
+import { incidents, unitName, wanted } from "../desk/state";
+import { CityView } from "./cityview";
+import { missed } from "./figures";
+import { stationsOld } from "./panes";
+import { silentStations } from "./state";
+import { c } from "./words";
+
+export function Wall(): JSX.Element {
+  void now.value;
+  const at = nodeNow();
+  const rows = incidents.list();
+  const late = missed(rows, at);
+  return (
+    <div class={`wall ${stream.value === "live" ? "" : "stale"}`}>
+      <header class="top"><h1>{c("title")}</h1><LinePill /><StreamState /><span class="grow" /><time class="now">{clock(at)}</time></header>
+      <main class="wallbody">
+        <CityView controls={false} />
+        <section class="panel counts" aria-label={c("open_n", { n: rows.length })}>
+          <ul class="big">{priorities.map((p) => <li key={p}><PriorityMark of={p} /> <b>{rows.filter((r) => r.priority === p).length}</b></li>)}</ul>
+          <p><b>{late.length}</b> {c("missed")} · <b>{stationsOld() ? "?" : silentStations.value.size}</b> {c("silent_n", { n: "" }).trim()}</p>
+          <ol>
+            {wanted.value.slice(0, 24).map((r) => (
+              <li key={r.id} class={`line ${r.priority ?? ""}`}>
+                <PriorityMark of={r.priority} /> <b>{r.category && w(r.category)}</b> {unitName(r.lead)}
+                <span class="dim">{r.told.find((u) => u.holder)?.holder ?? c("unclaimed")} · {span(at - Date.parse(r.received_at ?? ""))}</span>
+              </li>
+            ))}
+          </ol>
+        </section>
+      </main>
+    </div>
+  );
+}

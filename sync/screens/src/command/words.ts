@@ -1,0 +1,23 @@
+// The words of the command centre.
+import { words } from "../lib/i18n";
+
+export const c = words(
+  {
+    title: "Trung tâm chỉ huy", desk_of: "Bàn trực {unit}", city: "Thành phố", stations: "Trạm phường", missed: "Quá hạn", figures: "Số liệu 24 giờ", quality: "Chất lượng báo động", wall: "Màn hình lớn", leave_wall: "Rời màn hình lớn",
+    open_n: "{n} vụ đang mở", none_open: "không có vụ mở", silent_n: "{n} trạm im lặng", worst: "nặng nhất {p}", station_silent: "Trạm im lặng từ {age}", station_never: "Trạm chưa từng kết nối", station_ok: "Trạm ●", no_station: "chưa có trạm",
+    station: "Trạm", line: "Đường truyền", waits: "Chờ gửi", heard: "Nghe lần cuối", devices: "Thiết bị", device_silent: "{n} im lặng", alarms: "Cảnh báo", ok: "●", lost: "MẤT", asked_at: "Hỏi lúc {time}", no_answer: "Chưa đọc được trạm.",
+    missed_none: "Không có bước nào quá hạn.", step: "Bước", ward: "Phường", late: "Trễ", incident: "Vụ việc", who: "Đơn vị", progress: "Tiến độ từng đơn vị",
+    by_category: "Theo loại", by_ward: "Theo phường", by_hour: "Theo giờ", count: "Số tin", still_open: "Còn mở", share_false: "Tin giả", csv: "Tải CSV", reports_n: "{n} tin", nothing: "Chưa có tin nào trong 24 giờ.", verified_n: "{n} đã kết luận",
+    rate: "Tin trong giờ qua", flood: "Nhiều nhất trong 10 phút", flood_yes: "NGẬP – trên 10 tin trong 10 phút", flood_no: "bình thường", share: "Tỉ lệ {p}", wanted: "nên khoảng {n} %", sources: "Nguồn hay sai", source: "Nguồn", reading: "Đang đọc…",
+    search_hint: "Bấm vào một phường trên bản đồ để lọc danh sách; bấm lần nữa để bỏ lọc.", unclaimed: "Chưa ai nhận",
+  },
+  {
+    title: "Command centre", desk_of: "Duty desk {unit}", city: "The city", stations: "Ward stations", missed: "Overdue", figures: "Last 24 hours", quality: "Alarm quality", wall: "Wall", leave_wall: "Leave the wall",
+    open_n: "{n} open", none_open: "nothing open", silent_n: "{n} stations silent", worst: "worst {p}", station_silent: "Station silent for {age}", station_never: "Station never connected", station_ok: "Station ●", no_station: "no station yet",
+    station: "Station", line: "Line", waits: "To send", heard: "Last heard", devices: "Devices", device_silent: "{n} silent", alarms: "Alarms", ok: "●", lost: "LOST", asked_at: "Asked at {time}", no_answer: "The stations could not be read yet.",
+    missed_none: "No step is overdue.", step: "Step", ward: "Ward", late: "Late", incident: "Incident", who: "Unit", progress: "Progress of each unit",
+    by_category: "By kind", by_ward: "By ward", by_hour: "By hour", count: "Reports", still_open: "Still open", share_false: "False", csv: "Download CSV", reports_n: "{n} reports", nothing: "No report in 24 hours.", verified_n: "{n} with a verdict",
+    rate: "Reports in the last hour", flood: "Most in ten minutes", flood_yes: "FLOOD – more than 10 reports in ten minutes", flood_no: "normal", share: "Share of {p}", wanted: "about {n} % is healthy", sources: "Sources that are often false", source: "Source", reading: "Reading…",
+    search_hint: "Press a ward on the map to filter the list; press again to end that.", unclaimed: "Nobody has it",
+  },
+);
