@@ -19,7 +19,7 @@ func browse(t *testing.T, w *town, name string) {
 	}
 	c := exec.Command("node", "--test", "--test-reporter=spec", filepath.Join("e2e", name))
 	c.Dir = "../../sync/screens"
-	c.Env = append(os.Environ(), "CITY_JSON="+filepath.Join(w.dir, "city.json"), "NODE_NO_WARNINGS=1")
+	c.Env = append(os.Environ(), "CITY_JSON="+filepath.Join(w.dir, "city.json"), "CITY_DIR="+w.dir, "WARDLINE="+w.bin, "NODE_NO_WARNINGS=1")
 	out, err := c.CombinedOutput()
 	t.Logf("%s", out)
 	if err != nil {
@@ -48,4 +48,11 @@ func needBrowser(t *testing.T) {
 func TestCitizenPage_NetworkTabAndClock_EveryReportOnce(t *testing.T) {
 	needBrowser(t)
 	browse(t, startTown(t), "citizen.test.mjs")
+}
+
+// TestCommandCentre_ReportsStationsFigures_AreThePresentOrSayNot: a report as it
+// comes, a station that falls silent, the figures, the wall, a department's desk.
+func TestCommandCentre_ReportsStationsFigures_AreThePresentOrSayNot(t *testing.T) {
+	needBrowser(t)
+	browse(t, startTown(t), "command.test.mjs")
 }

@@ -37,11 +37,11 @@ function Desk(): JSX.Element {
     if (!begun()) ask("shift");
     const bell = new Bell(ringing);
     const press = (): void => void (audible.value || wake());
-    addEventListener("pointerdown", press);
+    addEventListener("click", press);
     addEventListener("keydown", press);
     return () => {
       bell.close();
-      removeEventListener("pointerdown", press);
+      removeEventListener("click", press);
       removeEventListener("keydown", press);
     };
   }, []);
