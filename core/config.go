@@ -8,6 +8,7 @@ import (
 	"wardline/configs"
 	"wardline/sync/api"
 	"wardline/sync/identity"
+	"wardline/sync/rates"
 )
 
 // Config is one node of the city core, as its file says it. Addresses are
@@ -39,6 +40,8 @@ type Config struct {
 	// Names are the host names and addresses under which browsers and devices reach
 	// this node; they stand in its certificate.
 	Names []string `json:"names,omitempty" yaml:"names"`
+	// Limits bound the reports of one device and of one address.
+	Limits rates.Config `json:"limits,omitzero" yaml:"limits"`
 	// ReserveMB is the free space, in MiB, below which the node leads only if
 	// no other can and takes no routine reports; below half of it the process
 	// ends. 0 takes the default. A ballast of three quarters of it is kept beside.
@@ -80,6 +83,9 @@ func (c *Config) Validate() error {
 	}
 	f.Address("raft", c.Raft, configs.Reachable)
 	f.Address("sync", c.Sync, configs.AnyPort)
+	if field := c.Limits.Negative(); field != "" {
+		f.Add("limits."+field, "write 0 for the default, or more; off: true is no limit", "is below 0")
+	}
 	if c.ReserveMB < 0 {
 		f.Add("reserve_mb", "write 0 for the default, or more", "is %d", c.ReserveMB)
 	}

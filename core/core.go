@@ -22,6 +22,7 @@ import (
 	"wardline/sync/api"
 	"wardline/sync/figures"
 	"wardline/sync/identity"
+	"wardline/sync/rates"
 	"wardline/sync/record"
 	"wardline/sync/sealing"
 	"wardline/sync/tables"
@@ -46,6 +47,7 @@ type Node struct {
 	keys     *sealing.Keyring
 	people   *identity.Directory
 	trust    *machines
+	limits   *rates.Limits
 	proofs   *proofs
 	session  [32]byte
 	applies  prometheus.Histogram
@@ -130,6 +132,7 @@ func New(c Config, log *slog.Logger) (n *Node, err error) {
 			return n, err
 		}
 	}
+	n.limits = rates.New(c.Limits, n.wall)
 	if err = n.openMachines(); err != nil {
 		return n, err
 	}
@@ -213,7 +216,7 @@ func (n *Node) Run(ctx context.Context) error {
 		}()
 	}
 	srv := api.New(api.Config{Backend: backend{n}, Directory: n.people, Sessions: identity.NewSessions(n.wall, n.session, n.people), Now: n.wall,
-		Metrics: n.metrics(), Log: n.log})
+		Metrics: n.metrics(), Log: n.log, Limits: n.limits})
 	start(&fg, "http", func() error { return srv.Serve(front, n.http) })
 	if n.trust.https != nil {
 		start(&fg, "https door", func() error { return n.trust.https.Run(front) })

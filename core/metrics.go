@@ -97,6 +97,7 @@ func figureList() []figures.Figure[*scrape] {
 				}
 			}
 		}, "door", "outcome"),
+		counter("limited_total", "Reports that were refused for now because their device or address had made too many.", func(s *scrape) float64 { return float64(s.n.limits.Refused()) }),
 		figures.Counters("wardline_core_enrolments_total", "Certificates that stations asked this node for, by outcome.", func(s *scrape, emit figures.Emit) {
 			for i, outcome := range pki.Outcomes {
 				emit(float64(s.n.trust.desk.Enrolled(i)), outcome)

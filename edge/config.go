@@ -11,6 +11,7 @@ import (
 	"wardline/edge/broker"
 	"wardline/sync/api"
 	"wardline/sync/identity"
+	"wardline/sync/rates"
 	"wardline/sync/record"
 	"wardline/sync/trust"
 )
@@ -41,6 +42,8 @@ type Config struct {
 	// ContactsFile lists the telephones and radios at hand at the desk: the ward's
 	// patrols and whom it calls (api.ContactBook). Empty: the national numbers alone.
 	ContactsFile string `json:"contacts_file,omitempty" yaml:"contacts_file"`
+	// Limits bound the reports of one device and of one address.
+	Limits rates.Config `json:"limits,omitzero" yaml:"limits"`
 	// ReserveMB is the free space, in MiB, below which routine reports are
 	// refused; 0 takes the default.
 	ReserveMB int64 `json:"reserve_mb" yaml:"reserve_mb"`
@@ -87,6 +90,9 @@ func (c *Config) Validate() error {
 	}
 	for i, a := range c.Core {
 		f.Address(fmt.Sprintf("core[%d]", i), a, configs.Reachable)
+	}
+	if field := c.Limits.Negative(); field != "" {
+		f.Add("limits."+field, "write 0 for the default, or more; off: true is no limit", "is below 0")
 	}
 	if c.ReserveMB < 0 {
 		f.Add("reserve_mb", "write 0 for the default, or more", "is %d", c.ReserveMB)

@@ -24,6 +24,7 @@ import (
 	"wardline/sync/api"
 	"wardline/sync/downlink"
 	"wardline/sync/identity"
+	"wardline/sync/rates"
 	"wardline/sync/record"
 	"wardline/sync/routing"
 	"wardline/sync/sealing"
@@ -58,6 +59,7 @@ type Station struct {
 	trust       *trust.Holder
 	member      *trust.Member
 	credentials *credentials
+	limits      *rates.Limits
 	mqtt        *broker.Broker // nil without an MQTT address
 	receipts    *receipts
 	presence    *presence
@@ -125,6 +127,7 @@ func New(c Config, log *slog.Logger) (s *Station, err error) {
 	for _, cut := range s.ledger.Found().Cuts {
 		s.alarm(fmt.Sprintf("the disk lost entries %d to %d of %s %s", cut.Have+1, cut.Had, cut.Chain.Incarnation, cut.Chain.Lane))
 	}
+	s.limits = rates.New(c.Limits, s.wall)
 	if err = s.openMember(); err != nil {
 		return nil, err
 	}
@@ -239,7 +242,7 @@ func (s *Station) Run(ctx context.Context) error {
 		}()
 	}
 	srv := api.New(api.Config{Backend: backend{s}, Directory: s.people, Sessions: identity.NewSessions(s.wall, s.session, s.people), Now: s.wall,
-		Metrics: s.metrics(), Log: s.log})
+		Metrics: s.metrics(), Log: s.log, Limits: s.limits})
 	start(&bg, "ledger", func() error { return s.ledger.Run(back) })
 	start(&fg, "enrolment", func() error { return s.member.Run(front) })
 	start(&fg, "uplink", func() error { s.member.Wait(front); return s.up.Run(front) })

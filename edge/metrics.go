@@ -175,6 +175,7 @@ func brokerFigures() []figures.Figure[*scrape] {
 		gauge("mqtt_refused", "Publishes that were refused for now and that clients still have.", func(x *scrape) float64 { return float64(x.mqtt.Refused) }),
 		counter("mqtt_publishes_total", "Publishes that were taken.", func(x *scrape) float64 { return float64(x.mqtt.Publishes) }),
 		counter("mqtt_acks_total", "Publishes that were acknowledged.", func(x *scrape) float64 { return float64(x.mqtt.Acks) }),
+		counter("limited_total", "Reports that were refused for now because their device or address had made too many.", func(x *scrape) float64 { return float64(x.s.limits.Refused()) }),
 		counter("mqtt_later_total", "Publishes that were answered with: not now.", func(x *scrape) float64 { return float64(x.mqtt.Later) }),
 		counter("mqtt_malformed_total", "Publishes that were answered as malformed.", func(x *scrape) float64 { return float64(x.mqtt.Malformed) }),
 		counter("mqtt_too_large_total", "Packets so large that their connections were ended.", func(x *scrape) float64 { return float64(x.mqtt.TooLarge) }),

@@ -39,6 +39,10 @@ func (d devices) HandleReport(p broker.Publish, answer func(broker.Answer)) {
 			answer(broker.Later())
 		}
 	}
+	if !d.s.limits.Allow(p.Device, p.Remote.String()) {
+		answer(broker.Later())
+		return
+	}
 	switch {
 	case p.Problem == broker.NoProblem, len(p.Payload) > report.MaxPayload: // what is too large is refused by the same words as at every door
 		d.s.door.Report(src, p.Payload, done)

@@ -18,6 +18,7 @@ import (
 	"wardline/deploy/city"
 	"wardline/edge"
 	"wardline/sync/identity"
+	"wardline/sync/rates"
 	"wardline/sync/record"
 )
 
@@ -36,7 +37,7 @@ func (b *bench) cores(ctx context.Context, name string) ([]core.Config, []*proc,
 	var peers []core.Peer
 	for i := range 3 {
 		id := fmt.Sprintf("%s-core-%d", name, i+1)
-		c := core.Config{ID: id, Dir: filepath.Join(b.dir, id), HTTP: b.addr(), Raft: b.addr(), Sync: b.addr(), CityKey: filepath.Join(b.dir, name+"-city.key")}
+		c := core.Config{ID: id, Dir: filepath.Join(b.dir, id), HTTP: b.addr(), Raft: b.addr(), Sync: b.addr(), CityKey: filepath.Join(b.dir, name+"-city.key"), Limits: rates.Config{Off: true}}
 		for _, r := range []identity.Role{identity.CommandOfficer, identity.Auditor, identity.Administrator} {
 			c.Officers = append(c.Officers, identity.OfficerAccount{User: string(r), Password: secret, Role: r, Unit: record.Command})
 		}
@@ -78,7 +79,7 @@ func (b *bench) role(role, name string, conf any) (*proc, error) {
 
 // station is the configuration of a ward station; without nodes its line is cut.
 func (b *bench) station(name string, nodes ...core.Config) edge.Config {
-	c := edge.Config{Ward: city.Ward, Dir: filepath.Join(b.dir, name), HTTP: b.addr(), MQTT: b.addr(), Core: []string{"127.0.0.1:1"}}
+	c := edge.Config{Ward: city.Ward, Dir: filepath.Join(b.dir, name), HTTP: b.addr(), MQTT: b.addr(), Core: []string{"127.0.0.1:1"}, Limits: rates.Config{Off: true}}
 	if len(nodes) > 0 {
 		c.Core = nil
 	}

@@ -38,6 +38,7 @@ type Options struct {
 	Command, Station, MQTT string
 	Devices                int
 	NoRestart              bool
+	NoLimits               bool     // on how often a device or an address reports
 	Given                  []string // names of the flags that somebody set; the others hold their default
 	Binary                 string   // this program
 	Out                    io.Writer
@@ -258,6 +259,7 @@ func (c *City) Run(ctx context.Context) error {
 		}
 		c.proxies = append(c.proxies, p)
 		nodes, tls = append(nodes, n.HTTP), append(tls, n.HTTPS)
+		n.Limits.Off = c.o.NoLimits // of this run, not of the plan
 		if err := c.add(n.ID, "core", n); err != nil {
 			return err
 		}
@@ -270,6 +272,7 @@ func (c *City) Run(ctx context.Context) error {
 			}
 			c.cables = append(c.cables, cable)
 		}
+		s.Limits.Off = c.o.NoLimits // as above
 		if err := c.add("ward-"+string(s.Ward), "edge", s); err != nil {
 			return errors.Join(err, c.unplug())
 		}

@@ -96,7 +96,7 @@ func City(ctx context.Context, args []string) error {
 	f.StringVar(&o.MQTT, "mqtt", "127.0.0.1:1883", "`address` of the ward station for MQTT")
 	f.IntVar(&o.Devices, "devices", 4, "`number` of app devices that may report")
 	f.BoolVar(&o.NoRestart, "no-restart", false, "leave a dead process dead; without it, it starts again after a second")
-	f.String("limits", "", "`off`: no rate limits, of which there are none so far")
+	limits := f.String("limits", "", "`off`: no limits on how often a device or an address reports, for measurements")
 	var cut cutFlag
 	f.Var(&cut, "cut", "cut the line of a running city, as --cut or --cut=`mode`: refuse, blackhole, up, down")
 	heal := f.Bool("heal", false, "heal the line of a running city")
@@ -127,6 +127,10 @@ func City(ctx context.Context, args []string) error {
 		}
 		return city.Control(o.Dir, "slow", how)
 	}
+	if *limits != "" && *limits != "off" {
+		return fmt.Errorf("city: --limits=%s; it may be off alone", *limits)
+	}
+	o.NoLimits = *limits == "off"
 	bin, err := os.Executable()
 	if err != nil {
 		return err

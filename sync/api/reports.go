@@ -19,6 +19,11 @@ func (s *Server) postReport(w http.ResponseWriter, r *http.Request) error {
 		}
 		from = identity.Device{ID: "desk-" + o.User, Ward: ward, Kind: "desk"}
 	}
+	if !s.Limits.Allow(from.ID, r.RemoteAddr) {
+		e := Problem(429, "too-many", "", "too many reports from this device or address; send the same again in a moment, it will not count twice")
+		e.RetryAfter = 1
+		return e
+	}
 	raw, err := io.ReadAll(io.LimitReader(r.Body, maxBody))
 	if err != nil {
 		return Problem(400, "not-read", "", "the request broke off; send it again with the same id")

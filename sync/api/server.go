@@ -20,6 +20,7 @@ import (
 	"golang.org/x/time/rate"
 
 	"wardline/sync/identity"
+	"wardline/sync/rates"
 	"wardline/sync/record"
 	"wardline/sync/screens"
 )
@@ -50,6 +51,8 @@ type Config struct {
 	// Metrics is what /metrics serves, with the interface's own figures; nil: nothing.
 	Metrics *prometheus.Registry
 	Log     *slog.Logger
+	// Limits bound the reports of a device and of an address; nil: none.
+	Limits *rates.Limits
 }
 
 // Server answers requests.
