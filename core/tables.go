@@ -21,7 +21,7 @@ import (
 const damagedName = "DAMAGED"
 
 // provedWithin is how long the lists are waited for before they are shown.
-const provedWithin = time.Second
+const provedWithin = 300 * time.Millisecond
 
 // openViews opens the lists, which come from the state: damaged ones are thrown
 // away and made anew. What is found later says the proof.

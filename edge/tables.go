@@ -19,7 +19,7 @@ const damagedName = "DAMAGED"
 
 // provedWithin is how long a start waits for the proof of the ledger's tables;
 // the rest is read beside the work, so that a box with years on its disk takes reports at once.
-const provedWithin = 150 * time.Millisecond
+const provedWithin = 100 * time.Millisecond
 
 // prove begins to read the ledger's tables. With an error nothing may be served.
 func (s *Station) prove() error {

@@ -44,7 +44,7 @@ func linear(name string) bug {
 
 var bugs = []bug{
 	whole("ack_before_sync", "power", 12),
-	whole("unsynced", "power", 4),
+	whole("unsynced", "power", 8),
 	simulation("queue_drops", 60),
 	whole("cursor_first", "none", 12),
 	simulation("retry_new_id", 60),
