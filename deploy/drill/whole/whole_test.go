@@ -19,7 +19,7 @@ var (
 	first  = flag.Uint64("first", 1, "the first seed of -runs")
 	tags   = flag.String("planted", "", "build tag of a planted bug in the program under test")
 	only   = flag.String("only", "", "the calamity to try instead of the seed's: see calamities")
-	faults = flag.Duration("faults", 0, "how long faults go on (default 6s; 25s with WARDLINE_LONG)")
+	faults = flag.Duration("faults", 0, "how long faults go on (default 5s; 25s with WARDLINE_LONG)")
 	within = flag.Duration("within", 0, "how long everything may take to come to its end (default 90s)")
 	keep   = flag.String("dir", "", "where failed runs are kept (default: the system's temporary directory)")
 )
@@ -50,7 +50,7 @@ func TestWhole_FaultsOfASeed_ThePromiseHolds(t *testing.T) {
 	case *faults > 0:
 		o.Faults = *faults
 	case !long():
-		o.Faults = 6 * time.Second
+		o.Faults = 5 * time.Second
 	}
 	o.Short = o.Faults < shortFaults
 	if *within > 0 {
