@@ -23,11 +23,13 @@ $(NODE_MODULES): $(SCREENS)/package-lock.json
 
 .PHONY: screens
 screens: ## the browser screens, into the binary's sources (needs Node)
-	@if command -v npm >/dev/null 2>&1; then $(MAKE) --no-print-directory $(NODE_MODULES) && cd $(SCREENS) && npm run --silent build; \
-	else echo "node is not installed: the screens are left out (node 20.19 or newer builds them)"; fi
+	@if ! node -e 'const [a, b] = process.versions.node.split(".").map(Number); process.exit(a > 22 || (a === 22 && b >= 12) || (a === 20 && b >= 19) ? 0 : 1)' 2>/dev/null; then \
+	  echo "no Node 20.19, 22.12 or newer: the screens are left out"; \
+	elif ! $(MAKE) --no-print-directory -s $(NODE_MODULES); then echo "the packages of the screens cannot be fetched: they are left out"; \
+	else cd $(SCREENS) && npm run --silent build; fi
 
 # The browser tests take the program as it was built, Debian's Chromium and nothing from the network.
-TEST_SCREENS = @if ! command -v npm >/dev/null 2>&1; then echo "node is not installed: the screens are not tested"; \
+TEST_SCREENS = @if ! [ -f $(NODE_MODULES) ]; then echo "the screens were left out: they are not tested"; \
 	else cd $(SCREENS) && npm run --silent check && npm run --silent test && \
 	  if command -v chromium >/dev/null 2>&1; then npm run --silent e2e; else echo "chromium is not installed (make setup): the screens are not tested in a browser"; fi; fi
 
