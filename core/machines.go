@@ -25,7 +25,7 @@ import (
 // protoRaft is Raft between core nodes (ALPN, RFC 7301).
 const protoRaft = "wardline-raft/1"
 
-// ownEvery is how often a node looks whether its own certificate is to be made anew.
+// ownEvery is how often a node looks at its own certificate, whatever was committed.
 const ownEvery = time.Minute
 
 // machines is this node's part in the trust between the city's machines.
@@ -42,10 +42,11 @@ type machines struct {
 	https *trust.Gate // nil without an HTTPS address
 	httpL net.Listener
 
-	mu     sync.Mutex // guards below
-	shown  uint32     // the generation of this node's certificate
-	oldest uint32
-	lines  map[*line]struct{}
+	mu      sync.Mutex // guards below
+	shown   uint32     // the generation of this node's certificate
+	oldest  uint32
+	learned uint32 // what the other nodes show to one that knows nothing yet
+	lines   map[*line]struct{}
 
 	serving sync.WaitGroup // streams; one that was cut ends a moment after its method
 }
@@ -87,20 +88,22 @@ func (n *Node) openMachines() (err error) {
 func (x *machines) follow(now *fsm.Machines) error {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	c := x.h.Certificate()
-	half := c != nil && !x.n.wall().Before(c.Leaf.NotBefore.Add(c.Leaf.NotAfter.Sub(c.Leaf.NotBefore)/2))
-	if x.shown != now.Current || x.oldest != now.Oldest || half {
-		roots, err := x.ca.Roots(now.Oldest, now.Current)
+	oldest, current := now.Oldest, now.Current
+	if x.learned > current {
+		oldest, current = x.learned-1, x.learned // at least 1: nobody learns of the first
+	}
+	if x.shown != current || x.oldest != oldest {
+		roots, err := x.ca.Roots(oldest, current)
 		if err != nil {
 			return err
 		}
-		own, err := x.ca.Own(now.Current, trust.NodeName(x.n.c.ID), x.n.c.Names)
+		own, err := x.ca.Own(current, trust.NodeName(x.n.c.ID), x.n.c.Names)
 		if err != nil {
 			return err
 		}
 		x.h.SetRoots(roots)
 		x.h.SetCertificate(own)
-		x.shown, x.oldest = now.Current, now.Oldest
+		x.shown, x.oldest = current, oldest
 	}
 	for l := range x.lines {
 		if err := now.Check(l.peer); err != nil {
@@ -133,9 +136,30 @@ func (x *machines) run(ctx context.Context) error {
 	}
 }
 
-// dial reaches another node for Raft.
+// dial reaches another node for Raft. A node whose state is empty (it joins, or lost
+// its disk) knows no generation but the first, which may be retired by now: it learns
+// from the chains of the others, which lead back to the first, and shows the present one the
+// next time.
 func (x *machines) dial(ctx context.Context, addr string) (net.Conn, error) {
-	return x.h.Dial(ctx, addr, protoRaft, trust.Node)
+	c, err := x.h.Dial(ctx, addr, protoRaft, trust.Node)
+	if err != nil || x.n.machine.CityIndex() > 0 {
+		return c, err
+	}
+	proven, ok := c.(trust.Conn)
+	if !ok {
+		return c, nil
+	}
+	g, ok := x.ca.Recognise(proven.ConnectionState().PeerCertificates)
+	x.mu.Lock()
+	news := ok && g > x.shown
+	if news {
+		x.learned = g
+	}
+	x.mu.Unlock()
+	if !news {
+		return c, nil
+	}
+	return c, x.follow(x.n.machine.Machines())
 }
 
 // admit says whose stream this is; its context ends when the machine is turned away.

@@ -148,3 +148,28 @@ func TestAuthority_NodeWithAWrongClock_IsBelievedAllTheSame(t *testing.T) {
 		}
 	}
 }
+
+func TestAuthority_Recognise_ItsOwnChainsAlone(t *testing.T) {
+	a := mustOpen(t, filepath.Join(t.TempDir(), "k"), 0)
+	other := mustOpen(t, filepath.Join(t.TempDir(), "k"), 0)
+	for _, of := range []*Authority{a, other} {
+		c, err := of.Own(3, trust.NodeName("core-1"), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var chain []*x509.Certificate
+		for _, raw := range c.Certificate {
+			x, err := x509.ParseCertificate(raw)
+			if err != nil {
+				t.Fatal(err)
+			}
+			chain = append(chain, x)
+		}
+		if g, ok := a.Recognise(chain); ok != (of == a) || ok && g != 3 {
+			t.Errorf("generation %d, %v", g, ok)
+		}
+		if _, ok := a.Recognise(chain[:1]); ok {
+			t.Error("a certificate alone was recognised")
+		}
+	}
+}

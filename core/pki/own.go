@@ -31,3 +31,24 @@ func (a *Authority) Own(n uint32, name trust.Name, names []string) (*tls.Certifi
 	}
 	return &tls.Certificate{Certificate: chain, PrivateKey: key, Leaf: leaf}, nil
 }
+
+// maxGeneration bounds what is taken for a generation's number: one rotation a
+// month for a century.
+const maxGeneration = 1200
+
+// Recognise is the generation under which a core node's chain, as Issue makes it,
+// was issued; false for a chain of anybody else.
+func (a *Authority) Recognise(chain []*x509.Certificate) (uint32, bool) {
+	if len(chain) < 2 {
+		return 0, false
+	}
+	n := chain[1].SerialNumber
+	if !n.IsUint64() || n.Uint64() == 0 || n.Uint64() > maxGeneration {
+		return 0, false
+	}
+	g, err := a.generation(uint32(n.Uint64()))
+	if err != nil || !g.cert.Equal(chain[1]) || chain[0].CheckSignatureFrom(g.cert) != nil {
+		return 0, false
+	}
+	return g.number, true
+}

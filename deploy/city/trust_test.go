@@ -192,6 +192,12 @@ func TestCity_Trust(t *testing.T) {
 	f.startCore(0)
 	f.ready(f.coreURL(0))
 	f.wait("a core node comes back under the new authority", func() bool { return f.hello(f.own(keys), me) == nil })
+	f.stop["core-3"]()
+	if err := os.RemoveAll(f.cores[2].Dir); err != nil {
+		t.Fatal(err)
+	}
+	f.startCore(2)
+	f.ready(f.coreURL(2)) // it knew of the first generation alone, which is retired
 }
 
 // own is the station's certificate as it lies on its disk now.
