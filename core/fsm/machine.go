@@ -73,7 +73,7 @@ func badgerOptions(dir string) badger.Options {
 		WithBlockCacheSize(64 << 20).WithIndexCacheSize(32 << 20).
 		WithValueLogFileSize(64 << 20).WithValueThreshold(1 << 20).
 		WithCompression(0).WithDetectConflicts(false).WithNumGoroutines(2).
-		WithBaseLevelSize(512 << 20).WithBaseTableSize(8 << 20).
+		WithBaseLevelSize(512 << 20).WithBaseTableSize(2 << 20).
 		WithNumCompactors(2).WithMetricsEnabled(false).WithLogger(nil)
 }
 
