@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 
+	"wardline/core/cluster"
 	"wardline/core/fsm"
 	"wardline/sync/api"
 	"wardline/sync/identity"
@@ -56,6 +57,24 @@ func (x accounts) OfUnit(u record.UnitID) (list []identity.Officer, err error) {
 		return err
 	})
 	return list, err
+}
+
+// endedSessions keeps in the city's state which sessions were ended.
+type endedSessions struct{ n *Node }
+
+func (x endedSessions) Ended(user string) (identity.Ended, error) {
+	return x.n.machine.EndedSessions(user)
+}
+
+// End commits it. An account that stands in a file alone has no row: its session
+// is over at this node.
+func (x endedSessions) End(ctx context.Context, user string, e identity.End) error {
+	ctx, cancel := context.WithTimeout(ctx, writeLimit)
+	defer cancel()
+	if _, err := x.n.propose(ctx, cluster.Routine, fsm.SessionEnd(user, e)); err != nil {
+		return unavailable(err)
+	}
+	return nil
 }
 
 // verifierGoes says whether the key of an entry's sealed part may go to a ward: an

@@ -215,7 +215,7 @@ func (n *Node) Run(ctx context.Context) error {
 			}
 		}()
 	}
-	srv := api.New(api.Config{Backend: backend{n}, Directory: n.people, Sessions: identity.NewSessions(n.wall, n.session, n.people), Now: n.wall,
+	srv := api.New(api.Config{Backend: backend{n}, Directory: n.people, Sessions: identity.NewSessions(n.wall, n.session, n.people).Keep(endedSessions{n}), Now: n.wall,
 		Metrics: n.metrics(), Log: n.log, Limits: n.limits})
 	start(&fg, "http", func() error { return srv.Serve(front, n.http) })
 	if n.trust.https != nil {

@@ -1,7 +1,9 @@
 package edge
 
 import (
+	"context"
 	"fmt"
+	"sync"
 
 	"wardline/edge/ledger"
 	"wardline/sync/identity"
@@ -43,6 +45,34 @@ func (x accounts) OfUnit(u record.UnitID) (list []identity.Officer, err error) {
 }
 
 func (x accounts) Begun() (bool, error) { return len(x.s.city.now.Load().accounts) > 0, nil }
+
+// endedSessions keeps on the station's disk which sessions were ended here.
+type endedSessions struct {
+	s  *Station
+	mu sync.Mutex // held from reading a row to writing it
+}
+
+func endedKey(user string) []byte { return []byte("session/" + user) }
+
+func (x *endedSessions) Ended(user string) (identity.Ended, error) {
+	v, err := x.s.ledger.Note(endedKey(user))
+	if err != nil {
+		return identity.Ended{}, err
+	}
+	return identity.DecodeEnded(v)
+}
+
+// End returns after the sync.
+func (x *endedSessions) End(_ context.Context, user string, e identity.End) error {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	d, err := x.Ended(user)
+	if err != nil {
+		return err
+	}
+	d.Add(e)
+	return x.s.ledger.Foreign(ledger.Foreign{Notes: []ledger.Note{{Key: endedKey(user), Value: d.Encode()}}})
+}
 
 // takeAccount keeps an account's latest entry in the city's order.
 func (s *Station) takeAccount(into map[string]identity.Account, r *ledger.Row) {

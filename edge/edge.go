@@ -241,7 +241,7 @@ func (s *Station) Run(ctx context.Context) error {
 			}
 		}()
 	}
-	srv := api.New(api.Config{Backend: backend{s}, Directory: s.people, Sessions: identity.NewSessions(s.wall, s.session, s.people), Now: s.wall,
+	srv := api.New(api.Config{Backend: backend{s}, Directory: s.people, Sessions: identity.NewSessions(s.wall, s.session, s.people).Keep(&endedSessions{s: s}), Now: s.wall,
 		Metrics: s.metrics(), Log: s.log, Limits: s.limits})
 	start(&bg, "ledger", func() error { return s.ledger.Run(back) })
 	start(&fg, "enrolment", func() error { return s.member.Run(front) })

@@ -236,6 +236,8 @@ func (b *batch) command(c command) (Result, error) {
 		return b.stationCame(record.WardCode(c.rest))
 	case cmdMalformed:
 		return b.malformed(c.rest)
+	case cmdSessionEnd:
+		return b.sessionEnd(c.rest)
 	}
 	return Result{Status: Refused, Detail: ErrCommand.Error()}, nil
 }

@@ -76,6 +76,7 @@ func TestAccounts_MadeAtTheCore_LogInAtTheWardWhileItIsCut(t *testing.T) {
 	if a := f.call(c, "POST", f.coreURL(1)+"/api/v1/me/password", change); a.status != 204 {
 		t.Fatalf("%d %s", a.status, a.body)
 	}
+	f.wait("the session under the old password ends", func() bool { return f.call(c, "GET", f.coreURL(1)+"/api/v1/me", nil).status == 401 })
 	if _, s := f.try(f.coreURL(1), "hoa", hoa.Password); s != 403 {
 		t.Errorf("the old password: %d", s)
 	}

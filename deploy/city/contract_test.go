@@ -420,6 +420,18 @@ func (h *held) small(base string) {
 	h.ask(413, base, "", "POST", "/api/v1/session", `{"user":"`+strings.Repeat("x", 300_000)+`"}`)
 	h.ask(204, base, "", "DELETE", "/api/v1/session", "")
 	h.ask(403, base, "", "DELETE", "/api/v1/session", "", func(r *http.Request) { r.Header.Set("Sec-Fetch-Site", "cross-site") })
+	h.wait("guesses are slowed", func() bool { // the pause doubles; a slow machine outlives the first ones
+		return h.call(nil, "POST", base+"/api/v1/session", []byte(`{"user":"nobody.there","password":"guess"}`)).status == 429
+	})
+	if a := h.ask(429, base, "", "POST", "/api/v1/session", `{"user":"nobody.there","password":"guess"}`); a.header.Get("Retry-After") == "" {
+		h.t.Error("no Retry-After")
+	}
+	h.ask(401, base, "", "DELETE", "/api/v1/me/sessions", "")
+	every := h.login(base, identity.Auditor)
+	if a := h.call(every, "DELETE", base+"/api/v1/me/sessions", nil); a.status != 204 || h.doc.Response("DELETE", "/api/v1/me/sessions", a.status, a.header, a.body) != nil {
+		h.t.Errorf("ending every session: %d %s", a.status, a.body)
+	}
+	delete(h.who, base+string(identity.Auditor))
 	gone := h.login(base, identity.Auditor)
 	for _, o := range h.officers {
 		if o.Role == identity.DepartmentOfficer && base == h.stationURL() { // a department's desk stands at the core

@@ -72,7 +72,7 @@ func live(t *testing.T, n *node, lastID string, d time.Duration) string {
 	token := sessions.Start(o)
 	r.Header.Set("Cookie", "wardline_session="+token)
 	if n.logout > 0 {
-		defer time.AfterFunc(n.logout, func() { sessions.End(token) }).Stop()
+		defer time.AfterFunc(n.logout, func() { _ = sessions.End(context.Background(), token, false) }).Stop()
 	}
 	if lastID != "" {
 		r.Header.Set("Last-Event-ID", lastID)

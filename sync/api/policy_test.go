@@ -60,6 +60,7 @@ var expected = map[string]string{
 	"GET /api/v1/machines":                 "A",
 	"POST /api/v1/machines":                "A",
 	"POST /api/v1/me/password":             "WPCSAUf",
+	"DELETE /api/v1/me/sessions":           "WPCSAUf",
 	"GET /api/v1/me":                       "WPCSAUdf",
 	"POST /api/v1/session":                 "WPCSAUdnf",
 	"DELETE /api/v1/session":               "WPCSAUdnf",

@@ -63,6 +63,7 @@ type Server struct {
 	live     chan struct{} // one token per open stream
 	follow   *rate.Limiter // of the questions that anybody may ask
 	requests *prometheus.CounterVec
+	tries    *identity.Throttle
 	screens  *screens.Files
 	wards    wardsMap
 	ctx      context.Context
@@ -71,7 +72,10 @@ type Server struct {
 
 // New makes the interface; Serve starts it.
 func New(c Config) *Server {
-	s := &Server{Config: c, mux: http.NewServeMux(), live: make(chan struct{}, maxLive), requests: newRequests(), screens: screens.Load(),
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	s := &Server{Config: c, mux: http.NewServeMux(), live: make(chan struct{}, maxLive), requests: newRequests(), tries: identity.NewThrottle(c.Now), screens: screens.Load(),
 		follow: rate.NewLimiter(maxFollow, maxFollow)}
 	s.ctx, s.stop = context.WithCancel(context.Background())
 	s.routes()
@@ -133,6 +137,7 @@ func (s *Server) routes() {
 	on("GET /api/v1/me", s.getMe)
 	on("POST /api/v1/session", s.postSession)
 	on("DELETE /api/v1/session", s.deleteSession)
+	on("DELETE /api/v1/me/sessions", s.officer(s.deleteSessions))
 	on("GET /healthz", s.healthz)
 	on("GET /readyz", s.readyz)
 	on("GET /openapi.yaml", s.openapi)
@@ -282,20 +287,59 @@ func (s *Server) postSession(w http.ResponseWriter, r *http.Request) error {
 	if err := readJSON(r, &in); err != nil {
 		return err
 	}
-	o, err := s.Directory.LogIn(r.Context(), in.User, in.Password, false)
+	source, known := s.source(r)
+	if wait := s.tries.Take(in.User, source); wait > 0 {
+		e := Problem(429, "too-many-tries", "", "too many wrong passwords for this account from here; wait before the next")
+		e.RetryAfter = int(wait.Seconds()) + 1
+		return e
+	}
+	o, err := s.Directory.LogIn(r.Context(), in.User, in.Password, known)
 	if err != nil {
 		return logInProblem(err)
 	}
-	http.SetCookie(w, &http.Cookie{Name: cookieName, Value: s.Sessions.Start(o), Path: "/", HttpOnly: true,
-		SameSite: http.SameSiteStrictMode, Secure: r.TLS != nil, MaxAge: int(identity.SessionLife.Seconds())})
+	s.tries.Passed(in.User, source)
+	http.SetCookie(w, s.cookie(r, cookieName, s.Sessions.Start(o), identity.SessionLife))
+	http.SetCookie(w, s.cookie(r, deskCookie, s.Sessions.NewDesk(), identity.DeskLife))
 	return s.answer(w, 200, o)
 }
 
-func (s *Server) deleteSession(w http.ResponseWriter, r *http.Request) error {
-	if c, err := r.Cookie(cookieName); err == nil {
-		s.Sessions.End(c.Value)
+// deskCookie proves that somebody logged in at this browser before.
+const deskCookie = "wardline_desk"
+
+// source is where a log-in comes from: a desk that is known, else an address.
+func (s *Server) source(r *http.Request) (string, bool) {
+	if c, err := r.Cookie(deskCookie); err == nil {
+		if desk, known := s.Sessions.Desk(c.Value); known {
+			return desk, true
+		}
 	}
-	http.SetCookie(w, &http.Cookie{Name: cookieName, Path: "/", HttpOnly: true, SameSite: http.SameSiteStrictMode, MaxAge: -1})
+	return identity.Source(r.RemoteAddr), false
+}
+
+func (s *Server) cookie(r *http.Request, name, value string, life time.Duration) *http.Cookie {
+	return &http.Cookie{Name: name, Value: value, Path: "/", HttpOnly: true, SameSite: http.SameSiteStrictMode, Secure: r.TLS != nil, MaxAge: int(life.Seconds())}
+}
+
+func (s *Server) deleteSession(w http.ResponseWriter, r *http.Request) error {
+	return s.endSessions(w, r, false)
+}
+
+// deleteSessions ends every session of the officer's account, this one with them.
+func (s *Server) deleteSessions(w http.ResponseWriter, r *http.Request, _ identity.Officer) error {
+	return s.endSessions(w, r, true)
+}
+
+func (s *Server) endSessions(w http.ResponseWriter, r *http.Request, all bool) error {
+	c, err := r.Cookie(cookieName)
+	if err == nil {
+		err = s.Sessions.End(r.Context(), c.Value, all)
+	} else {
+		err = nil // nobody was logged in
+	}
+	http.SetCookie(w, s.cookie(r, cookieName, "", -time.Second))
+	if err != nil {
+		return err
+	}
 	w.WriteHeader(204)
 	return nil
 }

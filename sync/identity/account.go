@@ -121,7 +121,7 @@ func AccountOf(b *record.Body, index uint64) (Account, error) {
 
 // Officer is who the account is for.
 func (a *Account) Officer() Officer {
-	return Officer{User: a.User, Role: a.Role, Unit: a.Unit, MustChange: a.MustChange}
+	return Officer{User: a.User, Role: a.Role, Unit: a.Unit, MustChange: a.MustChange, Cred: [8]byte(a.Sealed.Key[:8])}
 }
 
 // LogsInAt says whether the account may log in at a ward's station: the ward's own, and

@@ -45,6 +45,9 @@ type Officer struct {
 	Unit record.UnitID `json:"unit"`
 	// MustChange: the officer may do nothing but choose a new password.
 	MustChange bool `json:"must_change,omitempty"`
+	// Cred names the password that is in effect; a session that began under another
+	// is over.
+	Cred [8]byte `json:"-"`
 }
 
 // Device is a sender: an app install, a kiosk, a panel bridge.

@@ -36,7 +36,9 @@ func TestSessions_HoldAtAnotherNode_EndWithTime_AndCannotBeForged(t *testing.T) 
 			t.Fatalf("a token changed at %d was believed", i)
 		}
 	}
-	one.End(token)
+	if err := one.End(t.Context(), token, false); err != nil {
+		t.Fatal(err)
+	}
 	if _, ok := one.Officer(token); ok {
 		t.Fatal("an ended session goes on")
 	}

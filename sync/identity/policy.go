@@ -105,6 +105,7 @@ var Endpoints = map[string]Access{
 	"GET /api/v1/machines":                 {Right: ManageMachines},
 	"POST /api/v1/machines":                {Right: ManageMachines},
 	"POST /api/v1/me/password":             {Right: Own, First: true},
+	"DELETE /api/v1/me/sessions":           {Right: Own, First: true},
 	"GET /api/v1/me":                       {Device: true, Right: Own, First: true},
 	"POST /api/v1/session":                 {Open: true},
 	"DELETE /api/v1/session":               {Open: true},

@@ -1,41 +1,127 @@
 package identity
 
 import (
+	"context"
 	"crypto/hmac"
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/binary"
+	"errors"
+	"slices"
 	"strings"
 	"sync"
 	"time"
 )
 
-// Session limits.
-const (
-	// SessionLife covers one shift and its hand-over.
-	SessionLife = 14 * time.Hour
-	// maxEnded bounds what a process remembers of sessions that were ended; a
-	// session is forgotten when it would have run out anyway.
-	maxEnded = 100_000
-)
+// SessionLife is the longest that a session lasts: one shift and its hand-over.
+const SessionLife = 14 * time.Hour
 
-// Sessions are log-ins. A token says who logged in and when, under a key that
-// all nodes of the city share, so that a browser stays logged in when the node
-// that it spoke with dies. What the officer may do is looked up at each request.
-// A session that was ended is refused by the process at which it was ended.
+// Sessions are log-ins. A token says who logged in, when and under which password,
+// under a key that all nodes of the city share, so that a browser stays logged in when
+// the node that it spoke with dies. Nothing is kept of a session that goes on; what
+// the officer may do is looked up at each request. It is over when its time is, when the
+// account is disabled or has another password, and when it was ended: that is kept for
+// as long as it would have lasted, by a hash of its random id.
 type Sessions struct {
 	now func() time.Time
 	key [32]byte
 	dir *Directory
 
-	mu    sync.Mutex // guards ended
-	ended map[[32]byte]time.Time
+	mu    sync.Mutex // guards what follows
+	store EndedStore
+	ended map[string]Ended // by user, of this process; what the store may not show yet
+}
+
+// EndedStore keeps which sessions were ended, for all nodes and over a restart.
+type EndedStore interface {
+	Ended(user string) (Ended, error)
+	// End returns once it is kept.
+	End(ctx context.Context, user string, e End) error
+}
+
+// End is one session that was ended; with All set, every one of the account that began
+// until At. Times are milliseconds since the Unix epoch, UTC.
+type End struct {
+	ID        [16]byte // hash of the session's random id
+	Began, At int64
+	All       bool
+}
+
+// Ended are an account's ended sessions.
+type Ended struct {
+	Until int64 // all that began until then
+	List  []EndedOne
+}
+
+// EndedOne is one ended session, and when it began.
+type EndedOne struct {
+	ID    [16]byte
+	Began int64
+}
+
+// maxEnded bounds the list of an account; when it is longer, the oldest and all that
+// began before it are over.
+const maxEnded = 16
+
+const endedSize = 24
+
+// Add notes an end. What would be over anyway at e.At is forgotten.
+func (d *Ended) Add(e End) {
+	if e.All {
+		d.Until = max(d.Until, e.At)
+	} else if !d.Has(e.ID, e.Began) {
+		d.List = append(slices.Clone(d.List), EndedOne{e.ID, e.Began})
+	}
+	slices.SortFunc(d.List, func(a, b EndedOne) int { return int(max(-1, min(1, a.Began-b.Began))) })
+	if n := len(d.List); n > maxEnded {
+		d.Until = max(d.Until, d.List[n-maxEnded-1].Began)
+	}
+	d.List = slices.DeleteFunc(d.List, func(x EndedOne) bool {
+		return x.Began <= d.Until || x.Began+SessionLife.Milliseconds() < e.At
+	})
+}
+
+// Has says whether a session was ended.
+func (d *Ended) Has(id [16]byte, began int64) bool {
+	return began <= d.Until || slices.Contains(d.List, EndedOne{id, began})
+}
+
+// Encode is the stored form.
+func (d *Ended) Encode() []byte {
+	b := binary.BigEndian.AppendUint64(make([]byte, 0, 8+endedSize*len(d.List)), uint64(d.Until))
+	for _, x := range d.List {
+		b = append(binary.BigEndian.AppendUint64(b, uint64(x.Began)), x.ID[:]...)
+	}
+	return b
+}
+
+// DecodeEnded reads the stored form; nothing is nothing ended.
+func DecodeEnded(b []byte) (d Ended, err error) {
+	if len(b) == 0 {
+		return d, nil
+	}
+	if len(b) < 8 || (len(b)-8)%endedSize != 0 || len(b) > 8+endedSize*maxEnded {
+		return d, errors.New("identity: damaged row of ended sessions")
+	}
+	d.Until = int64(binary.BigEndian.Uint64(b))
+	for b = b[8:]; len(b) > 0; b = b[endedSize:] {
+		d.List = append(d.List, EndedOne{[16]byte(b[8:endedSize]), int64(binary.BigEndian.Uint64(b))})
+	}
+	return d, nil
 }
 
 // NewSessions takes the clock that ends them and the key that proves them.
 func NewSessions(now func() time.Time, key [32]byte, dir *Directory) *Sessions {
-	return &Sessions{now: now, key: key, dir: dir, ended: map[[32]byte]time.Time{}}
+	return &Sessions{now: now, key: key, dir: dir, ended: map[string]Ended{}}
+}
+
+// Keep gives the sessions a store for those that are ended.
+func (s *Sessions) Keep(store EndedStore) *Sessions {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.store = store
+	return s
 }
 
 func (s *Sessions) mac(body string) []byte {
@@ -44,54 +130,90 @@ func (s *Sessions) mac(body string) []byte {
 	return h.Sum(nil)
 }
 
-// Start begins a session and gives its token.
+// Where the parts of a token begin: after the time 16 random bytes, the password's
+// name, the user.
+const (
+	credAt = 8 + 16
+	userAt = credAt + 8
+)
+
+// Start begins a session and gives its token, a new one each time: what a browser
+// held before it logged in is worth nothing.
 func (s *Sessions) Start(o Officer) string {
 	raw := binary.BigEndian.AppendUint64(make([]byte, 0, userAt+len(o.User)), uint64(s.now().UnixMilli()))
-	raw = raw[:userAt]
+	raw = raw[:credAt]
 	_, _ = rand.Read(raw[8:]) // crypto/rand.Read never fails
-	raw = append(raw, o.User...)
+	raw = append(append(raw, o.Cred[:]...), o.User...)
 	body := base64.RawURLEncoding.EncodeToString(raw)
 	return body + "." + base64.RawURLEncoding.EncodeToString(s.mac(body))
 }
 
-// userAt is where the user's name begins in a token: after the time and 16
-// random bytes.
-const userAt = 8 + 16
+// claims is what a token says, once it is proved.
+type claims struct {
+	id    [16]byte
+	began int64
+	cred  [8]byte
+	user  string
+}
 
-// Officer is who holds a token.
-func (s *Sessions) Officer(token string) (Officer, bool) {
+func (s *Sessions) open(token string) (c claims, ok bool) {
 	body, sum, ok := strings.Cut(token, ".")
 	mac, err := base64.RawURLEncoding.Strict().DecodeString(sum)
 	if !ok || err != nil || !hmac.Equal(mac, s.mac(body)) {
-		return Officer{}, false
+		return c, false
 	}
 	raw, err := base64.RawURLEncoding.Strict().DecodeString(body)
 	if err != nil || len(raw) < userAt {
-		return Officer{}, false
+		return c, false
 	}
-	age := s.now().Sub(time.UnixMilli(int64(binary.BigEndian.Uint64(raw))))
-	s.mu.Lock()
-	_, ended := s.ended[sha256.Sum256([]byte(token))]
-	s.mu.Unlock()
+	sum32 := sha256.Sum256(raw[8:credAt])
+	c = claims{[16]byte(sum32[:16]), int64(binary.BigEndian.Uint64(raw)), [8]byte(raw[credAt:userAt]), string(raw[userAt:])}
+	age := s.now().Sub(time.UnixMilli(c.began))
 	// A token from a few seconds ahead is from a node whose clock is ahead.
-	if ended || age > SessionLife || age < -time.Minute {
-		return Officer{}, false
-	}
-	return s.dir.OfficerByUser(string(raw[userAt:]))
+	return c, age <= SessionLife && age >= -time.Minute
 }
 
-// End ends a session.
-func (s *Sessions) End(token string) {
-	if _, ok := s.Officer(token); !ok {
-		return
+// Officer is who holds a token.
+func (s *Sessions) Officer(token string) (Officer, bool) {
+	c, ok := s.open(token)
+	if !ok {
+		return Officer{}, false
 	}
 	s.mu.Lock()
-	defer s.mu.Unlock()
-	now := s.now()
-	for k, at := range s.ended {
-		if now.Sub(at) > SessionLife || len(s.ended) >= maxEnded {
-			delete(s.ended, k)
+	here, store := s.ended[c.user], s.store
+	s.mu.Unlock()
+	if here.Has(c.id, c.began) {
+		return Officer{}, false
+	}
+	if store != nil {
+		if kept, err := store.Ended(c.user); err != nil || kept.Has(c.id, c.began) {
+			return Officer{}, false
 		}
 	}
-	s.ended[sha256.Sum256([]byte(token))] = now
+	o, ok := s.dir.OfficerByUser(c.user)
+	if !ok || o.Cred != c.cred {
+		return Officer{}, false
+	}
+	return o, true
+}
+
+// End ends a session, or with all every one of its account; a token that is worth
+// nothing is no error. At this process it is over even if an error says that it
+// could not be kept for the others.
+func (s *Sessions) End(ctx context.Context, token string, all bool) error {
+	c, ok := s.open(token)
+	if !ok {
+		return nil
+	}
+	e := End{ID: c.id, Began: c.began, At: s.now().UnixMilli(), All: all}
+	s.mu.Lock()
+	store := s.store
+	d := s.ended[c.user]
+	d.Add(e)
+	s.ended[c.user] = d // an account's row is small, and accounts are bounded
+	s.mu.Unlock()
+	if store == nil {
+		return nil
+	}
+	return store.End(ctx, c.user, e)
 }
