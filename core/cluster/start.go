@@ -210,9 +210,9 @@ func (n *Node) startRaft(d *disk) (*raft.Raft, error) {
 	rc.SnapshotInterval, rc.SnapshotThreshold, rc.TrailingLogs = 24*time.Hour, 1<<62, maxTrailing
 
 	layer := raftLayer{mux: n.mux, addr: textAddr(n.addr)}
-	trans := raft.NewNetworkTransportWithConfig(&raft.NetworkTransportConfig{
+	trans := transport{raft.NewNetworkTransportWithConfig(&raft.NetworkTransportConfig{
 		Stream: layer, MaxPool: 3, Timeout: rpcTimeout, Logger: lg, ServerAddressProvider: addresses{n},
-	})
+	}), pipelineLimit}
 	if d.found != nil {
 		if err := n.bootstrap(rc, d, trans); err != nil {
 			return nil, errors.Join(err, trans.Close())
