@@ -275,7 +275,7 @@ effect(() => {
 /** Incidents that changed since the cut began; more than this nobody reviews. */
 const maxTouched = 300;
 /** After the line stands again the other side's work comes in during this time, milliseconds. */
-const settling = 120_000;
+const settling = 30_000;
 
 effect(() => {
   const line = beat.value?.line;
@@ -312,8 +312,9 @@ export function begin(): void {
   incidents.changed.add((id) => {
     if (id === chosen.value) void readDetail();
     const c = cut.value;
-    if (c && (c.to === 0 || nodeNow() - c.to < settling) && !c.touched.includes(id) && c.touched.length < maxTouched) {
-      cut.value = { ...c, touched: [...c.touched, id], seen: false };
+    const coming = c !== null && (c.to === 0 || nodeNow() - c.to < settling || (beat.peek()?.line.lag ?? 0) > 0) && !c.seen;
+    if (coming && !c.touched.includes(id) && c.touched.length < maxTouched) {
+      cut.value = { ...c, touched: [...c.touched, id] };
     }
   });
   incidents.start();

@@ -46,7 +46,13 @@ export class Feed {
   restart(forget: boolean): void {
     if (forget) this.last = "";
     this.failures = 0;
+    if (this.state === "out") this.state = "connecting"; // whoever asks has logged in
     this.open();
+  }
+
+  /** Whether nobody was logged in when it was asked last. */
+  get out(): boolean {
+    return this.state === "out";
   }
 
   close(): void {

@@ -17,5 +17,6 @@ const tell = (m: Message): void => {
     else feed?.restart(m.data.forget);
   };
   feed ??= new Feed(tell);
+  if (feed.out) feed.restart(true); // a tab comes with a session; another's had ended
   port.postMessage(feed.present());
 };
