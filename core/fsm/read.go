@@ -215,7 +215,7 @@ type Digest struct {
 // The applied mark is left out too: two nodes at one city index may have
 // applied a different number of Raft entries that changed nothing.
 func nodeLocal(key []byte) bool {
-	return key[0] == rowKey || key[0] == 'v' || key[0] == rowMeta || key[0] == '!'
+	return key[0] == rowKey || key[0] == rowMeta || key[0] == '!'
 }
 
 // Digest reads the whole state once.

@@ -43,7 +43,7 @@ func (m *Machine) OpenSnapshot() (index, term uint64, size int64, r io.ReadClose
 	opt.PrefetchValues = false
 	it := tx.NewIterator(opt)
 	for it.Rewind(); it.Valid(); it.Next() {
-		if k := it.Item().Key(); k[0] != 'v' && k[0] != '!' {
+		if k := it.Item().Key(); k[0] != '!' {
 			size += 8 + int64(len(k)) + it.Item().ValueSize()
 		}
 	}
@@ -66,7 +66,7 @@ func writeState(tx *badger.Txn, w io.Writer) error {
 	}
 	var n [8]byte
 	err := scan(tx, nil, nil, true, func(k, v []byte) error {
-		if k[0] == 'v' || k[0] == '!' {
+		if k[0] == '!' {
 			return nil
 		}
 		binary.BigEndian.PutUint32(n[:], uint32(len(k)))
