@@ -144,8 +144,9 @@ func (p *Payload) append(b []byte) ([]byte, error) {
 	w.num(tagRules, uint64(p.Rules))
 	w.num(tagAlgorithm, uint64(p.Algorithm))
 	w.num(tagFlags, uint64(p.Flags))
-	if p.Sealed != nil {
-		w.field(tagSealed, p.Sealed.append(nil))
+	if s := p.Sealed; s != nil {
+		w.b = binary.AppendUvarint(w.b, tagSealed)
+		w.b = s.append(binary.AppendUvarint(w.b, uint64(s.size())))
 	}
 	w.num(tagUntil, uint64(p.Until))
 	w.str(tagStep, p.Step)
