@@ -117,7 +117,7 @@ func TestServers_EveryAnswer_IsAsDescribed(t *testing.T) {
 // as a node serves, a minute for a file to be committed by nobody, a log so long that its
 // tree is still being built (core/tree does). The screens
 // are in this binary or they are not; sync/screens tests both.
-var notProvoked = []string{"GET /api/v1/live 503", "GET /api/v1/log/checkpoint 503", "POST /api/v1/rules 503", "POST /api/v1/wards 503", "GET /assets/{file} 200",
+var notProvoked = []string{"GET /api/v1/live 503", "GET /api/v1/log/checkpoint 503", "POST /api/v1/rules 503", "POST /api/v1/wards 503", "GET /assets/{file} 200", "GET /assets/{file} 404", "GET /assets/{file} 503",
 	"GET /desk/ 200", "GET /command/ 200", "GET /citizen/ 200", "GET / 200", "GET / 503", "GET /desk/ 503", "GET /command/ 503", "GET /citizen/ 503"}
 
 func (h *held) reports(base string) {
@@ -386,15 +386,15 @@ func (h *held) small(base string) {
 	for _, p := range []string{"/healthz", "/readyz", "/metrics", "/openapi.yaml", "/asyncapi.yaml"} {
 		h.ask(200, base, "", "GET", p, "")
 	}
-	status := 200
+	status, missing := 200, 404
 	if !screens.Load().Built() {
-		status = 503
+		status, missing = 503, 503
 	}
 	h.ask(status, base, "", "GET", "/", "")
 	for _, name := range screens.Names {
 		h.ask(status, base, "", "GET", "/"+name+"/", "")
 	}
-	h.ask(404, base, "", "GET", "/assets/nothing.js", "")
+	h.ask(missing, base, "", "GET", "/assets/nothing.js", "")
 	first := h.ask(200, base, identity.WardOfficer, "GET", "/api/v1/wards", "")
 	h.ask(304, base, identity.WardOfficer, "GET", "/api/v1/wards", "", func(r *http.Request) { r.Header.Set("If-None-Match", first.header.Get("ETag")) })
 	for _, p := range []string{"/api/v1/stations", "/api/v1/units", "/api/v1/rules", "/api/v1/contacts", "/api/v1/wards"} {
