@@ -66,6 +66,14 @@ func sizeOf(name string) int64 {
 	return coreDisk
 }
 
+// keepDisks copies what is on the disks, for who looks at a run that failed.
+func (m *master) keepDisks() (err error) {
+	for name, d := range m.disks {
+		err = errors.Join(err, run("cp", "-a", "--sparse=always", d.dir, filepath.Join(m.w.o.Dir, "kept-"+name)))
+	}
+	return err
+}
+
 func (m *master) closeDisks() (err error) {
 	for _, d := range m.disks {
 		err = errors.Join(err, d.close())

@@ -42,7 +42,12 @@ func Run(ctx context.Context, o Options) (t Tally, err error) {
 	if !can {
 		t.Calamity = calm
 	}
-	defer func() { err = errors.Join(err, m.closeDisks()) }()
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, m.keepDisks())
+		}
+		err = errors.Join(err, m.closeDisks())
+	}()
 	defer w.end()
 	if err := w.start(ctx); err != nil {
 		return t, err
