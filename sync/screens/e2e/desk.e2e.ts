@@ -278,6 +278,7 @@ test("when the station is gone nothing looks live, and it is right again by itse
   await city.control("--stop", ward);
   await until("the queue is stale", async () => (await p.locator(".queue.stale").count()) === 1);
   expect(await p.locator(".case.stale").count()).toBe(1);
+  expect(await line(p, id).innerText()).toMatch(/\?$/); // whether the city has it is not known now
   expect(await text(p, "line")).toContain("LAN ✕");
   expect(await p.locator(".actions button", { hasText: "Nhận" }).first().isDisabled()).toBe(true);
   await city.control("--start", ward);

@@ -49,9 +49,9 @@ function Actions(p: { i: Incident }): JSX.Element {
       <Button k="D" disabled={!c.work} onClick={() => ask("dispatch")}>{t("dispatch")}</Button>
       <Button k="Y" disabled={!c.arrive} onClick={() => ask("arrive")}>{t("arrive")}</Button>
       <Button k="R" disabled={!c.resolve && !(p.i.status === "resolved" && c.work)} onClick={() => ask(p.i.status === "resolved" ? "close" : "resolve")}>{p.i.status === "resolved" ? t("close") : t("resolve")}</Button>
-      <Button k="C" onClick={() => ask("contact")}>{t("contact")}</Button>
+      <Button k="C" disabled={stream.value !== "live"} onClick={() => ask("contact")}>{t("contact")}</Button>
       <Button k="S" disabled={!c.message} onClick={() => ask("message")}>{t("message")}</Button>
-      <Button k="G" onClick={() => ask("note")}>{t("note")}</Button>
+      <Button k="G" disabled={stream.value !== "live"} onClick={() => ask("note")}>{t("note")}</Button>
       <Button k="E" disabled={!c.work} onClick={() => ask("classify")}>{t("classify")}</Button>
       <Button k="P" disabled={!c.park} onClick={() => ask("park")}>{t("park")}</Button>
       <Button k="M" disabled={!c.merge} onClick={() => ask("merge")}>{t("merge")}</Button>
@@ -111,7 +111,7 @@ export function Source(p: { incident: ID; a: Arrival; /** The words stand above 
       {a.redacted ? <p class="dim">{t("redacted")}</p> : a.unreadable ? <p class="dim">{t("unreadable")}</p> : a.sealed?.text && a.sealed.text !== p.known ? <p class="words">{a.sealed.text}</p> : null}
       <dl class="facts">
         {who && <><dt>{t("reporter")}</dt><dd>{who.name ?? (who.anonymous ? t("anonymous") : "")} {who.phone && <a href={`tel:${who.phone}`}>{who.phone}</a>}</dd></>}
-        {a.identified && !opened.value[a.id] && <><dt>{t("reporter")}</dt><dd><Button k="Q" onClick={() => void openSource(p.incident, a.id)}>{t("open_reporter")}</Button></dd></>}
+        {a.identified && !opened.value[a.id] && <><dt>{t("reporter")}</dt><dd><Button k="Q" disabled={stream.value !== "live"} onClick={() => void openSource(p.incident, a.id)}>{t("open_reporter")}</Button></dd></>}
         {(a.sealed?.place_text || a.place) && <><dt>{t("place")}</dt><dd>{a.sealed?.place_text} {a.place && <small class="dim">{t("accuracy", { m: Math.round(a.place.accuracy_m) })}{a.place.fixed_at && ` · ${t("fix_age", { age: span(Date.parse(a.received_at) - Date.parse(a.place.fixed_at)) })}`}</small>}</dd></>}
         <dt>{t("captured")}</dt><dd>{dated(a.captured_at)}</dd>
         <dt>{t("received_at")}</dt><dd>{dated(a.received_at)}</dd>
@@ -213,7 +213,7 @@ export function Case(): JSX.Element {
         <span class="tag" data-testid="status">{w(i.status)}</span>
         {i.verdict && <span class="tag">{reasonWord(i.verdict)}</span>}
         {i.parked_until && Date.parse(i.parked_until) > nodeNow() && <span class="tag">{t("parked")} {span(Date.parse(i.parked_until) - nodeNow())}</span>}
-        <Delivery pending={i.delivery.pending} /> <small class="dim">{i.delivery.pending ? t("only_ward") : t("at_city")}</small>
+        <Delivery pending={i.delivery.pending} /> <small class="dim">{stream.value !== "live" ? "" : i.delivery.pending ? t("only_ward") : t("at_city")}</small>
       </p>
       {trouble.value && <p class="error" role="alert" data-testid="trouble">{trouble.value}</p>}
       <Conflicts i={i} />

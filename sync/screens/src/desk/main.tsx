@@ -51,11 +51,11 @@ function Desk(): JSX.Element {
   useKeys({
     J: () => move(1), K: () => move(-1), ArrowDown: () => move(1), ArrowUp: () => move(-1),
     A: () => c.claim && void perform("claim"), V: () => c.work && ask("verify"), D: () => c.work && ask("dispatch"), Y: () => c.arrive && ask("arrive"),
-    R: () => c.work && ask(i?.status === "resolved" ? "close" : "resolve"), C: () => i && ask("contact"), S: () => c.message && ask("message"), G: () => i && ask("note"), E: () => c.work && ask("classify"),
+    R: () => c.work && ask(i?.status === "resolved" ? "close" : "resolve"), C: () => i && stream.value === "live" && ask("contact"), S: () => c.message && ask("message"), G: () => i && stream.value === "live" && ask("note"), E: () => c.work && ask("classify"),
     P: () => c.park && ask("park"), M: () => c.merge && ask("merge"), W: () => c.work && ask("forward"), T: () => c.accept && void perform("accept"),
     Q: () => {
       const a = i?.reports.find((x) => x.identified && !opened.value[x.id]);
-      if (a) void openSource(i!.id, a.id);
+      if (a && stream.value === "live") void openSource(i!.id, a.id);
     },
     B: () => c.release && void perform("release"), O: () => c.reopen && ask("reopen"), I: () => i && print(),
     N: () => ask("report"), H: () => ask("handover"), Z: () => void undo(), L: () => (paused.value = !paused.value), U: letIn, F: fitMap,

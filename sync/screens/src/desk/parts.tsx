@@ -3,6 +3,7 @@ import type { JSX } from "preact";
 import { nodeNow, now, span } from "../lib/clock";
 import type { Incident, Row } from "../lib/api";
 import { due } from "./order";
+import { stream } from "../lib/live";
 import { unit } from "./state";
 import { t, type Word } from "./words";
 
@@ -23,6 +24,7 @@ export function Due(p: { row: Row }): JSX.Element {
 
 /** Whether the city has all of it. */
 export function Delivery(p: { pending: number | undefined }): JSX.Element {
+  if (stream.value !== "live") return <span class="tag">?</span>;
   return p.pending ? <span class="tag pending" title={t("pending", { n: p.pending })}>⇡ {p.pending}</span> : <span class="tag" title={t("at_city")}>✓</span>;
 }
 
