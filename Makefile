@@ -5,6 +5,8 @@ FUZZTIME ?= 30s
 DATA ?= data
 RUNS ?= 500
 FIRST ?= 1
+CUTS ?= 20
+KERNEL ?= $(HOME)/.cache/wardline/kernel
 export CGO_ENABLED ?= 1
 # deploy/bench is a module of its own, because of the peers that it measures;
 # where they cannot be fetched it is left out, and that is said. -mod=mod lets it follow ours.
@@ -89,6 +91,11 @@ drill: setup ## the long forms: hundreds of kills, simulated seeds, RUNS whole c
 .PHONY: drill-planted
 drill-planted: setup ## plant each bug in turn and show which check of the drill finds it (BUG=… for one)
 	$(GO) run ./deploy/drill/planted -bug=$(BUG)
+
+.PHONY: drill-power
+drill-power: setup ## cut the power of a station in a virtual machine CUTS times (default 20); gets QEMU and a kernel (100 MB)
+	./deploy/drill/powercut/kernel.sh $(KERNEL)
+	WARDLINE_KERNEL=$(abspath $(KERNEL)) $(GO) test ./deploy/drill/powercut -run TestStation -count=1 -timeout 0 -v -cuts=$(CUTS) -seed=$(FIRST)
 
 .PHONY: generate
 generate: setup ## make generated code anew (needs protoc)
