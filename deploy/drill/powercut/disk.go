@@ -10,6 +10,7 @@
 package powercut
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"math/rand/v2"
@@ -35,7 +36,9 @@ type Disk struct {
 	held    int     // bytes in pending
 	// newest is, for each sector with pending writes, the last of them.
 	newest map[int64][]byte
-	cuts   int
+	// fuse counts writes down to the one with which the power goes; 0: not lit.
+	fuse int
+	dead bool
 }
 
 // write is one write that waits for a flush; off and data are whole sectors.
@@ -64,6 +67,25 @@ func Open(path string) (*Disk, error) {
 // Close gives up the file; what waits for a flush is lost.
 func (d *Disk) Close() error { return d.file.Close() }
 
+// Light lets the power go with the n-th write that is not forced from now on: it is in the
+// cache, and from then on nothing is answered. A cut at a moment of its own seldom meets a
+// machine between a write and its flush.
+func (d *Disk) Light(n int) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.fuse = n
+}
+
+// Dead says whether the power has gone.
+func (d *Disk) Dead() bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.dead
+}
+
+// errDead is a request after the power has gone.
+var errDead = errors.New("the disk has no power")
+
 // Size is in bytes.
 func (d *Disk) Size() int64 { return d.size }
 
@@ -82,6 +104,9 @@ func (d *Disk) ReadAt(p []byte, off int64) (int, error) {
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	if d.dead {
+		return 0, errDead
+	}
 	if _, err := d.file.ReadAt(p, off); err != nil && err != io.EOF {
 		return 0, err
 	}
@@ -102,6 +127,9 @@ func (d *Disk) WriteAt(p []byte, off int64, fua bool) error {
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	if d.dead {
+		return errDead
+	}
 	if fua {
 		// What waits for the same sectors is older: it must not come after.
 		for i := 0; i < len(p); i += sector {
@@ -115,6 +143,12 @@ func (d *Disk) WriteAt(p []byte, off int64, fua bool) error {
 	d.held += len(w.data)
 	for i := 0; i < len(p); i += sector {
 		d.newest[off+int64(i)] = w.data[i : i+sector]
+	}
+	if d.fuse > 0 {
+		if d.fuse--; d.fuse == 0 {
+			d.dead = true
+			return errDead
+		}
 	}
 	for d.held > maxPending {
 		if err := d.backLocked(d.pending[0]); err != nil {
@@ -168,6 +202,9 @@ func (d *Disk) forgetLocked(at int64) {
 func (d *Disk) Flush() error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	if d.dead {
+		return errDead
+	}
 	for _, w := range d.pending {
 		if _, err := d.file.WriteAt(w.data, w.off); err != nil {
 			return err
@@ -207,6 +244,6 @@ func (d *Disk) Cut(r *rand.Rand) (waiting, kept int, err error) {
 	}
 	d.pending, d.held = nil, 0
 	clear(d.newest)
-	d.cuts++
+	d.fuse, d.dead = 0, false
 	return waiting, kept, nil
 }

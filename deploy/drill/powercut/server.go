@@ -94,13 +94,14 @@ func Serve(ctx context.Context, l net.Listener, d *Disk) error {
 			defer func() { <-slots }()
 			defer context.AfterFunc(ctx, func() { _ = c.Close() })()
 			defer c.Close()
-			_ = serve(c, d) // a client that breaks off is a machine that lost its power
+			_ = serve(ctx, c, d) // a client that breaks off is a machine that lost its power
 		})
 	}
 }
 
-// serve speaks with one client until it leaves.
-func serve(c io.ReadWriter, d *Disk) error {
+// serve speaks with one client until it leaves. A disk without power answers
+// nothing more: an error would be news of the cut.
+func serve(ctx context.Context, c io.ReadWriter, d *Disk) error {
 	s := &session{r: bufio.NewReaderSize(c, 64<<10), w: bufio.NewWriterSize(c, 64<<10), d: d}
 	if err := s.negotiate(); err != nil || s.done {
 		return errors.Join(err, s.w.Flush())
@@ -111,7 +112,12 @@ func serve(c io.ReadWriter, d *Disk) error {
 				return err
 			}
 		}
-		if err := s.request(); err != nil || s.done {
+		err := s.request()
+		if errors.Is(err, errDead) {
+			<-ctx.Done()
+			return err
+		}
+		if err != nil || s.done {
 			return errors.Join(err, s.w.Flush())
 		}
 	}
@@ -248,6 +254,9 @@ func (s *session) request() error {
 		}
 		p := make([]byte, n)
 		_, err := s.d.ReadAt(p, int64(off))
+		if errors.Is(err, errDead) {
+			return err
+		}
 		reply(err, p)
 	case cmdWrite:
 		p := make([]byte, n)
@@ -258,9 +267,17 @@ func (s *session) request() error {
 			reply(errOutside, nil)
 			return nil
 		}
-		reply(s.d.WriteAt(p, int64(off), flags&cmdFUA != 0), nil)
+		err := s.d.WriteAt(p, int64(off), flags&cmdFUA != 0)
+		if errors.Is(err, errDead) {
+			return err
+		}
+		reply(err, nil)
 	case cmdFlush:
-		reply(s.d.Flush(), nil)
+		err := s.d.Flush()
+		if errors.Is(err, errDead) {
+			return err
+		}
+		reply(err, nil)
 	case cmdEnd:
 		s.done = true
 	default:

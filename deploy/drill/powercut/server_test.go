@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/binary"
+	"errors"
 	"io"
 	"math/rand/v2"
 	"net"
@@ -127,6 +128,26 @@ func TestDisk_MoreThanTheCacheHolds_OldestIsWrittenBack(t *testing.T) {
 	}
 }
 
+func TestDisk_FuseBurnt_WriteWaitsAndNothingIsAnsweredUntilTheCut(t *testing.T) {
+	d := mustOpen(t, 8*sector)
+	d.Light(2)
+	if err := d.WriteAt(filled('a', sector), 0, false); err != nil {
+		t.Fatal(err)
+	}
+	if err := d.WriteAt(filled('b', sector), sector, false); !errors.Is(err, errDead) {
+		t.Fatalf("the write with which the power goes: %v", err)
+	}
+	if err := d.Flush(); !errors.Is(err, errDead) || !d.Dead() {
+		t.Errorf("a flush without power: %v", err)
+	}
+	if waiting, _, err := d.Cut(rand.New(rand.NewPCG(1, 1))); waiting != 2 || err != nil {
+		t.Errorf("%d writes waited, %v; want 2", waiting, err)
+	}
+	if err := d.Flush(); err != nil {
+		t.Errorf("with power again: %v", err)
+	}
+}
+
 func TestDisk_OutsideOrNotWholeSectors_Refused(t *testing.T) {
 	d := mustOpen(t, 8*sector)
 	for _, c := range []struct {
@@ -223,7 +244,7 @@ func TestServer_RequestOutside_AnErrorAndTheConnectionGoesOn(t *testing.T) {
 	words := bytes.Join([][]byte{hello(), asked(0, cmdWrite, 8*sector, sector, make([]byte, sector)), asked(0, cmdRead, 1<<63, sector, nil),
 		asked(cmdFUA, cmdWrite, 0, sector, filled('z', sector)), asked(0, cmdRead, 0, sector, nil), asked(0, cmdEnd, 0, 0, nil)}, nil)
 	var out bytes.Buffer
-	if err := serve(wireOf{bytes.NewReader(words), &out}, d); err != nil {
+	if err := serve(t.Context(), wireOf{bytes.NewReader(words), &out}, d); err != nil {
 		t.Fatal(err)
 	}
 	reply := func(code uint32, data []byte) []byte {
@@ -246,7 +267,7 @@ func FuzzServer(f *testing.F) {
 	d := mustOpen(f, 64*sector)
 	f.Fuzz(func(t *testing.T, words []byte) {
 		var out bytes.Buffer
-		_ = serve(wireOf{bytes.NewReader(words), &out}, d) // how it ends is the client's doing
+		_ = serve(t.Context(), wireOf{bytes.NewReader(words), &out}, d) // how it ends is the client's doing
 		if out.Len() > 1<<20+len(words)*64*sector {
 			t.Errorf("%d bytes were answered to %d", out.Len(), len(words))
 		}

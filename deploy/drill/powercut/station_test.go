@@ -64,7 +64,7 @@ func TestStation_PowerCutWithACacheThatForgets_EveryAcknowledgedReportIsThere(t 
 			t.Fatalf("FAILED: listed: after cut %d of seed %d, %d acknowledged reports are not there or not the same: %v; console in %s", cut, *fromSeed, len(lost), lost[:min(5, len(lost))], s.keep())
 		}
 		before := len(s.acked)
-		s.load(time.Duration(500+r.IntN(4000))*time.Millisecond, func() {
+		s.load(time.Duration(500+r.IntN(4000))*time.Millisecond, 1+r.IntN(12), func() {
 			w, k, err := s.m.Cut(r)
 			if err != nil {
 				t.Fatal(err)
@@ -169,6 +169,9 @@ func (s *station) keep() string {
 	return to
 }
 
+// fuseLimit is how long a cut waits for a write that is not forced; then the power goes without.
+const fuseLimit = 30 * time.Second
+
 // bootLimit is how long an emulated machine on a loaded host may take.
 const bootLimit = 4 * time.Minute
 
@@ -226,7 +229,7 @@ func content(id record.ID) map[string]any {
 
 // load sends reports from several phones for a while, then calls cut while they
 // still send, and returns once all of them have given up.
-func (s *station) load(d time.Duration, cut func()) {
+func (s *station) load(d time.Duration, fuse int, cut func()) {
 	var end atomic.Bool
 	var wg sync.WaitGroup
 	for range 8 {
@@ -248,6 +251,12 @@ func (s *station) load(d time.Duration, cut func()) {
 		})
 	}
 	<-time.After(d)
+	s.m.Disk.Light(fuse)
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	for end := time.Now().Add(fuseLimit); !s.m.Disk.Dead() && time.Now().Before(end); {
+		<-tick.C
+	}
 	cut()
 	s.on = false
 	end.Store(true)
