@@ -106,7 +106,8 @@ func (s *Station) route(group []ledger.Row) error {
 				return nil, nil, err
 			}
 			if !slices.ContainsFunc(bodies, func(b record.Body) bool { return b.Kind == record.KindRouted }) {
-				out = append(out, ledger.Append{Lane: record.Urgent, Body: s.routed(&group[i].Body)})
+				// In the report's lane: routine work never stands before an emergency on the line.
+				out = append(out, ledger.Append{Lane: group[i].Entry.Link.Lane, Body: s.routed(&group[i].Body)})
 			}
 		}
 		if len(out) > 0 {

@@ -121,7 +121,7 @@ func (b *batch) append(r *request) (Result, error) {
 	if a.Behind == nil {
 		return res, nil
 	}
-	_, err = b.own(record.Urgent, a.Behind, r.behind, &held{})
+	_, err = b.own(a.Lane, a.Behind, r.behind, &held{})
 	b.remember(a.Behind.Incident, a.Behind)
 	return res, err
 }

@@ -20,7 +20,8 @@ type Append struct {
 	Notes []Note
 	// NoEntry writes the notes alone.
 	NoEntry bool
-	// Behind, when set, is appended right behind the body, in the urgent lane and in the same
+	// Behind, when set, is appended right behind the body, in the same lane (a routine report's
+	// routing must not stand before an urgent one on the line) and in the same
 	// transaction, unless the body is a repeat: the station's own routing of a report.
 	Behind *record.Body
 }
