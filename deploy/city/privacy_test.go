@@ -57,7 +57,9 @@ func TestCity_PlantedNamesAndNumbers_StandNowhereInTheClear(t *testing.T) {
 				c    *http.Client
 				base string
 			}{{officer, cmd}, {desk, ward}} {
-				var in struct{ Timeline []struct{ Entry, Kind, By string } }
+				var in struct {
+					Timeline []struct{ Entry, Kind, By string }
+				}
 				if w.do(at.c, "GET", at.base+"/api/v1/incidents/"+id, nil, &in) != 200 {
 					return false
 				}
