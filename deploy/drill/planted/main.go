@@ -121,7 +121,15 @@ func (b bug) try(ctx context.Context, verbose bool) (said string, took time.Dura
 	if !errors.As(err, &exit) || ctx.Err() != nil {
 		return "", took, err
 	}
+	if !checked(out) {
+		return "", took, fmt.Errorf("%s: the drill ended without a failed check, so this is no find: %s", b.name, verdict(out))
+	}
 	return verdict(out), took, nil
+}
+
+// checked says whether a test failed, and not the build, vet or the program around it.
+func checked(out []byte) bool {
+	return bytes.Contains(out, []byte("--- FAIL: ")) && !bytes.Contains(out, []byte("[build failed]")) && !bytes.Contains(out, []byte("[setup failed]"))
 }
 
 // What the two forms print when a check fails.

@@ -62,3 +62,16 @@ func TestVerdict_OfBothForms_IsTheCheckThatFailed(t *testing.T) {
 		}
 	}
 }
+
+func TestChecked_ABuildThatFails_IsNoFind(t *testing.T) {
+	for out, want := range map[string]bool{
+		"--- FAIL: TestSimulation (1.00s)\n    seed 7 after 3 steps: lost\nFAIL\nFAIL\twardline/deploy/drill\t1.1s\n": true,
+		"# wardline/core\n./linear_test.go:5:2: undefined: x\nFAIL\twardline/core [build failed]\nFAIL\n":             false,
+		"FAIL\twardline/core [setup failed]\n": false,
+		"panic: runtime error\n":               false,
+	} {
+		if checked([]byte(out)) != want {
+			t.Errorf("%q: want %v", out, want)
+		}
+	}
+}
