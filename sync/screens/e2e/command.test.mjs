@@ -36,6 +36,11 @@ test("a report stands on the screen as it comes, and the first press on it choos
   await line.waitFor();
   await line.locator(".pick").click();
   await page.getByTestId("case").getByText("khói ở tầng 5 (fire)").first().waitFor();
+  await page.keyboard.press("A"); // the keys that the case prints do the same as at the ward's desk
+  const check = page.locator(".checklist input").first();
+  await until("it is claimed and its checklist can be ticked", () => check.isEnabled());
+  await page.keyboard.press("1");
+  await until("the digit ticked it", () => check.isChecked());
   await barriers(page, "command centre");
 });
 

@@ -13,6 +13,10 @@ import { t } from "../desk/words";
 import { ofWard, silentStations, stations, wardStates } from "./state";
 import { c } from "./words";
 
+let refit: () => void = () => undefined;
+/** ★: the map fits itself again. */
+export const fitCity = (): void => refit();
+
 /** What a ward's name says when pointed at. */
 function told(x: Ward): string {
   const s = wardStates.value.get(x.code);
@@ -37,6 +41,10 @@ export function CityView(p: { controls: boolean }): JSX.Element {
       },
     });
     map.current = m;
+    refit = () => {
+      m.fit();
+      setByHand(false);
+    };
     let gone = false;
     const read = async (): Promise<void> => {
       while (!gone) {
@@ -51,6 +59,7 @@ export function CityView(p: { controls: boolean }): JSX.Element {
     if (!wards.value.length) void read();
     return () => {
       gone = true;
+      refit = () => undefined;
       m.close();
     };
   }, []);
@@ -82,7 +91,7 @@ export function CityView(p: { controls: boolean }): JSX.Element {
         <h2>{c("city")} <span class="dim">{c("open_n", { n: incidents.list().length })}{silentStations.value.size ? ` · ${c("silent_n", { n: silentStations.value.size })}` : ""}</span></h2>
         {p.controls && (
           <>
-            <Button k="F" pressed={!byHand} onClick={() => { map.current?.fit(); setByHand(false); }}>{byHand ? t("follow") : t("following")}</Button>
+            <Button k="F" pressed={!byHand} onClick={fitCity}>{byHand ? t("follow") : t("following")}</Button>
             <Button kind="quiet" title={t("zoom_in")} onClick={() => map.current?.zoom(1)}>+</Button>
             <Button kind="quiet" title={t("zoom_out")} onClick={() => map.current?.zoom(-1)}>−</Button>
           </>

@@ -7,21 +7,19 @@ import { signal } from "@preact/signals";
 import type { JSX } from "preact";
 import { useEffect } from "preact/hooks";
 import { clock, now } from "../lib/clock";
-import { useKeys } from "../lib/keys";
-import { stream } from "../lib/live";
-import { logOut, me, unreachable } from "../lib/session";
+import { logOut, me } from "../lib/session";
 import { start } from "../lib/start";
-import { Button, LinePill, LogIn, StreamState, Toggles } from "../lib/ui";
+import { Button, LinePill, StreamState, Toggles } from "../lib/ui";
 import { w } from "../lib/words";
-import { ask, question } from "../desk/ask";
-import { can, Case } from "../desk/case";
+import { ask } from "../desk/ask";
+import { Case } from "../desk/case";
 import { Questions } from "../desk/dialogs";
+import { Gate, Undo, useDuty, useDutyKeys } from "../desk/duty";
 import { Queue } from "../desk/queue";
-import { audible, Bell, play, wake } from "../desk/sound";
-import { begin, detail, letIn, move, paused, perform, ringing, undo, undoable, unit, unitName } from "../desk/state";
+import { unit, unitName } from "../desk/state";
 import { Banners } from "../desk/top";
 import { t } from "../desk/words";
-import { CityView } from "./cityview";
+import { CityView, fitCity } from "./cityview";
 import { Figures, Missed, Quality, Stations } from "./panes";
 import { follow } from "./state";
 import { Wall } from "./wall";
@@ -50,40 +48,10 @@ function Top(): JSX.Element {
   );
 }
 
-function Undo(): JSX.Element | null {
-  void now.value;
-  const u = undoable.value;
-  const left = u ? Math.ceil((u.until - Date.now()) / 1000) : 0;
-  if (!u || left <= 0) return null;
-  return <div class="undo" role="status"><Button k="Z" onClick={() => void undo()}>{t("undo_n", { what: u.label, s: left })}</Button></div>;
-}
-
 function Command(): JSX.Element {
-  useEffect(() => {
-    begin();
-    const end = follow();
-    const bell = new Bell(ringing);
-    const press = (): void => void (audible.value || wake());
-    addEventListener("click", press); // not at the press: the banner that goes would move the row under the pointer
-    addEventListener("keydown", press);
-    return () => {
-      end();
-      bell.close();
-      removeEventListener("click", press);
-      removeEventListener("keydown", press);
-    };
-  }, []);
-  const i = detail.value;
-  const m = can(i);
-  useKeys({
-    J: () => move(1), K: () => move(-1), ArrowDown: () => move(1), ArrowUp: () => move(-1),
-    A: () => m.claim && void perform("claim"), V: () => m.work && ask("verify"), D: () => m.work && ask("dispatch"), Y: () => m.arrive && ask("arrive"),
-    R: () => m.work && ask(i?.status === "resolved" ? "close" : "resolve"), C: () => i && ask("contact"), G: () => i && ask("note"), E: () => m.work && ask("classify"),
-    P: () => m.park && ask("park"), M: () => m.merge && ask("merge"), W: () => m.work && ask("forward"), T: () => m.accept && void perform("accept"),
-    B: () => m.release && void perform("release"), O: () => m.reopen && ask("reopen"), I: () => i && print(),
-    N: () => ask("report"), H: () => ask("handover"), Z: () => void undo(), L: () => (paused.value = !paused.value), U: letIn,
-    X: () => void wake().then(() => play("P1")), "/": () => document.getElementById("search")?.focus(), "?": () => ask("help"),
-  }, question.value === null && !wall.value);
+  useDuty();
+  useEffect(follow, []);
+  useDutyKeys(fitCity, !wall.value);
   if (wall.value) return <Wall />;
   const Shown = panes[pane.value];
   return (
@@ -109,15 +77,6 @@ function Command(): JSX.Element {
   );
 }
 
-function Screen(): JSX.Element {
-  const o = me.value;
-  useEffect(() => {
-    document.title = `${c("title")} – ${w("app")}`;
-  });
-  if (o === undefined) return <main class="login" aria-busy="true"><h1>{w("app")}</h1><p role="status">{unreachable.value ? w("no_answer") : ""}</p></main>;
-  if (o === null || stream.value === "out") return <LogIn title={c("title")} onIn={begin} />;
-  if (o.role === "administrator") return <main class="login"><h1>{c("title")}</h1><p>{t("no_right")}</p><LogIn title={w("log_in")} /></main>;
-  return <Command />;
-}
+const Screen = (): JSX.Element => <Gate title={c("title")} inside={Command} />;
 
 start(Screen);
