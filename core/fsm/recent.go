@@ -106,6 +106,9 @@ func (w *recent) load(tx *badger.Txn, index uint64) error {
 			return err
 		}
 		if r.listed == record.KindSuggested {
+			if body.Origin != record.CoreOrigin {
+				return nil // suggest did not count it
+			}
 			for _, id := range body.Payload.Incidents {
 				w.name(id)
 			}

@@ -63,3 +63,39 @@ func TestMachine_CrowdAtOnePlace_NoIncidentGrowsWithIt(t *testing.T) {
 		}
 	}
 }
+
+// TestMachine_StationsOwnSuggestions_ARestartMakesNoDifference: only what the city
+// named itself counts towards maxNamed, also in a window that is read from the log.
+func TestMachine_StationsOwnSuggestions_ARestartMakesNoDifference(t *testing.T) {
+	a, dir := open(t), t.TempDir()
+	b := mustOpen(t, dir)
+	w := &writer{inc: 7}
+	first := report(station, 1, 1)
+	var l log
+	l.add(batchOf(w.entry(first)))
+	for n := range byte(maxNamed) {
+		l.add(batchOf(w.entry(&record.Body{ID: record.DerivedID("suggested", []byte{n}), Incident: record.DerivedID("other", []byte{n}), Kind: record.KindSuggested,
+			Origin: station, ReceivedAt: first.ReceivedAt, Payload: record.Payload{Reason: "near_same_kind", Incidents: []record.ID{first.Incident}}})))
+	}
+	half := len(l.entries)
+	l.add(batchOf(w.entry(report(station, 2, 1))))
+	if _, err := a.ApplyBatch(l.entries); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := b.ApplyBatch(l.entries[:half]); err != nil {
+		t.Fatal(err)
+	}
+	if err := b.Close(); err != nil {
+		t.Fatal(err)
+	}
+	b = mustOpen(t, dir)
+	defer func() { _ = b.Close() }()
+	if _, err := b.ApplyBatch(l.entries[half:]); err != nil {
+		t.Fatal(err)
+	}
+	da, err1 := a.Digest()
+	db, err2 := b.Digest()
+	if err1 != nil || err2 != nil || da != db {
+		t.Fatalf("a restart made a difference: %+v %+v %v %v", da, db, err1, err2)
+	}
+}
