@@ -59,22 +59,50 @@ func (x accounts) OfUnit(u record.UnitID) (list []identity.Officer, err error) {
 	return list, err
 }
 
-// endedSessions keeps in the city's state which sessions were ended.
-type endedSessions struct{ n *Node }
+// sessions keeps in the city's state which sessions were ended and which are in use.
+type sessions struct{ n *Node }
 
-func (x endedSessions) Ended(user string) (identity.Ended, error) {
+var _ identity.Store = sessions{}
+
+func (x sessions) Ended(user string) (identity.Ended, error) {
 	return x.n.machine.EndedSessions(user)
 }
 
 // End commits it. An account that stands in a file alone has no row: its session
 // is over at this node.
-func (x endedSessions) End(ctx context.Context, user string, e identity.End) error {
+func (x sessions) End(ctx context.Context, user string, e identity.End) error {
 	ctx, cancel := context.WithTimeout(ctx, writeLimit)
 	defer cancel()
 	if _, err := x.n.propose(ctx, cluster.Routine, fsm.SessionEnd(user, e)); err != nil {
 		return unavailable(err)
 	}
 	return nil
+}
+
+func (x sessions) InUse(user string) (identity.Uses, error) { return x.n.machine.SessionsInUse(user) }
+
+// Use commits it; nothing waits for it.
+func (x sessions) Use(ctx context.Context, uses []identity.Use) error {
+	ctx, cancel := context.WithTimeout(ctx, writeLimit)
+	defer cancel()
+	_, err := x.n.propose(ctx, cluster.Routine, fsm.SessionUse(uses))
+	return err
+}
+
+// EndEverywhere ends every session of an account, at the core and at the stations, by
+// its password's seal: the same password under another key is another seal, and what was
+// begun under the old one is over wherever that is heard.
+func (b backend) EndEverywhere(ctx context.Context, by identity.Officer, user string) error {
+	old, known, err := accounts{b.n}.Account(user)
+	if err != nil || !known {
+		return err
+	}
+	v, err := accounts{b.n}.Verifier(old)
+	if err != nil {
+		return err
+	}
+	_, err = b.ChangeAccount(ctx, by, identity.Change{User: user, Verifier: &v, MustChange: old.MustChange, Reason: "sessions ended"})
+	return err
 }
 
 // verifierGoes says whether the key of an entry's sealed part may go to a ward: an

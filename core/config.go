@@ -42,6 +42,9 @@ type Config struct {
 	Names []string `json:"names,omitempty" yaml:"names"`
 	// Limits bound the reports of one device and of one address.
 	Limits rates.Config `json:"limits,omitzero" yaml:"limits"`
+	// SessionIdleMin is after how many minutes without a use an officer's session ends; a
+	// page that is open uses it. 0 takes the default, 30.
+	SessionIdleMin int `json:"session_idle_min,omitempty" yaml:"session_idle_min"`
 	// ReserveMB is the free space, in MiB, below which the node leads only if
 	// no other can and takes no routine reports; below half of it the process
 	// ends. 0 takes the default. A ballast of three quarters of it is kept beside.
@@ -86,6 +89,7 @@ func (c *Config) Validate() error {
 	if field := c.Limits.Negative(); field != "" {
 		f.Add("limits."+field, "write 0 for the default, or more; off: true is no limit", "is below 0")
 	}
+	f.Under("", identity.CheckIdle(c.SessionIdleMin))
 	if c.ReserveMB < 0 {
 		f.Add("reserve_mb", "write 0 for the default, or more", "is %d", c.ReserveMB)
 	}

@@ -49,6 +49,9 @@ func TestConfig_Sample_IsTaken_AndShowsTheDefaults(t *testing.T) {
 		if all && c.ReserveMB<<20 != cluster.Default().ReserveBytes {
 			t.Errorf("reserve_mb %d is not the default, %d", c.ReserveMB, cluster.Default().ReserveBytes>>20)
 		}
+		if want := int(identity.DefaultIdle.Minutes()); all && c.SessionIdleMin != want {
+			t.Errorf("session_idle_min %d is not the default, %d", c.SessionIdleMin, want)
+		}
 		d, err := c.directory()
 		if err != nil {
 			t.Fatal(err)

@@ -201,7 +201,7 @@ func (n *Node) Run(ctx context.Context) error {
 	defer stopFront()
 	raftCtx, stopRaft := context.WithCancel(context.Background())
 	defer stopRaft()
-	errs := make(chan error, 10)
+	errs := make(chan error, 14)
 	doorCtx, stopDoors := context.WithCancel(context.Background())
 	defer stopDoors()
 	var fg, bg, doors sync.WaitGroup
@@ -215,8 +215,10 @@ func (n *Node) Run(ctx context.Context) error {
 			}
 		}()
 	}
-	srv := api.New(api.Config{Backend: backend{n}, Directory: n.people, Sessions: identity.NewSessions(n.wall, n.session, n.people).Keep(endedSessions{n}), Now: n.wall,
+	in := identity.NewSessions(n.wall, n.session, n.people).Keep(sessions{n}).Idle(time.Duration(n.c.SessionIdleMin) * time.Minute)
+	srv := api.New(api.Config{Backend: backend{n}, Directory: n.people, Sessions: in, Now: n.wall,
 		Metrics: n.metrics(), Log: n.log, Limits: n.limits})
+	start(&fg, "sessions", func() error { return in.Run(front) })
 	start(&fg, "http", func() error { return srv.Serve(front, n.http) })
 	if n.trust.https != nil {
 		start(&fg, "https door", func() error { return n.trust.https.Run(front) })

@@ -46,15 +46,18 @@ func (x accounts) OfUnit(u record.UnitID) (list []identity.Officer, err error) {
 
 func (x accounts) Begun() (bool, error) { return len(x.s.city.now.Load().accounts) > 0, nil }
 
-// endedSessions keeps on the station's disk which sessions were ended here.
-type endedSessions struct {
+// sessions keeps on the station's disk which sessions were ended here and which are in use.
+type sessions struct {
 	s  *Station
 	mu sync.Mutex // held from reading a row to writing it
 }
 
-func endedKey(user string) []byte { return []byte("session/" + user) }
+var _ identity.Store = (*sessions)(nil)
 
-func (x *endedSessions) Ended(user string) (identity.Ended, error) {
+func endedKey(user string) []byte { return []byte("session/" + user) }
+func inUseKey(user string) []byte { return []byte("sessions/" + user) }
+
+func (x *sessions) Ended(user string) (identity.Ended, error) {
 	v, err := x.s.ledger.Note(endedKey(user))
 	if err != nil {
 		return identity.Ended{}, err
@@ -63,7 +66,7 @@ func (x *endedSessions) Ended(user string) (identity.Ended, error) {
 }
 
 // End returns after the sync.
-func (x *endedSessions) End(_ context.Context, user string, e identity.End) error {
+func (x *sessions) End(_ context.Context, user string, e identity.End) error {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	d, err := x.Ended(user)
@@ -72,6 +75,44 @@ func (x *endedSessions) End(_ context.Context, user string, e identity.End) erro
 	}
 	d.Add(e)
 	return x.s.ledger.Foreign(ledger.Foreign{Notes: []ledger.Note{{Key: endedKey(user), Value: d.Encode()}}})
+}
+
+func (x *sessions) InUse(user string) (identity.Uses, error) {
+	v, err := x.s.ledger.Note(inUseKey(user))
+	if err != nil {
+		return nil, err
+	}
+	return identity.DecodeUses(v)
+}
+
+// Use takes in the uses of those who have an account at this station.
+func (x *sessions) Use(_ context.Context, uses []identity.Use) error {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	rows := map[string]identity.Uses{}
+	for i := range uses {
+		user := uses[i].User
+		if _, known := x.s.city.now.Load().accounts[user]; !known {
+			continue
+		}
+		u, had := rows[user]
+		if !had {
+			var err error
+			if u, err = x.InUse(user); err != nil {
+				return err
+			}
+		}
+		u.Note(uses[i].InUse)
+		rows[user] = u
+	}
+	var notes []ledger.Note
+	for user, u := range rows {
+		notes = append(notes, ledger.Note{Key: inUseKey(user), Value: u.Encode()})
+	}
+	if len(notes) == 0 {
+		return nil
+	}
+	return x.s.ledger.Foreign(ledger.Foreign{Notes: notes})
 }
 
 // takeAccount keeps an account's latest entry in the city's order.

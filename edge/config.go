@@ -44,6 +44,9 @@ type Config struct {
 	ContactsFile string `json:"contacts_file,omitempty" yaml:"contacts_file"`
 	// Limits bound the reports of one device and of one address.
 	Limits rates.Config `json:"limits,omitzero" yaml:"limits"`
+	// SessionIdleMin is after how many minutes without a use an officer's session ends; a
+	// page that is open uses it. 0 takes the default, 30.
+	SessionIdleMin int `json:"session_idle_min,omitempty" yaml:"session_idle_min"`
 	// ReserveMB is the free space, in MiB, below which routine reports are
 	// refused; 0 takes the default.
 	ReserveMB int64 `json:"reserve_mb" yaml:"reserve_mb"`
@@ -94,6 +97,7 @@ func (c *Config) Validate() error {
 	if field := c.Limits.Negative(); field != "" {
 		f.Add("limits."+field, "write 0 for the default, or more; off: true is no limit", "is below 0")
 	}
+	f.Under("", identity.CheckIdle(c.SessionIdleMin))
 	if c.ReserveMB < 0 {
 		f.Add("reserve_mb", "write 0 for the default, or more", "is %d", c.ReserveMB)
 	}

@@ -53,6 +53,9 @@ func TestConfig_Sample_IsTaken_AndShowsTheDefaults(t *testing.T) {
 	if want := ledger.Default("", "").Reserve >> 20; c.ReserveMB != want {
 		t.Errorf("reserve_mb %d is not the default, %d", c.ReserveMB, want)
 	}
+	if want := int(identity.DefaultIdle.Minutes()); c.SessionIdleMin != want {
+		t.Errorf("session_idle_min %d is not the default, %d", c.SessionIdleMin, want)
+	}
 	p, pr := c.Panels[0], must(panel.Default(panel.SurGard))
 	if p.Baud != pr.Baud || p.Size != pr.Size || p.Parity != pr.Parity || p.HeaderWidth != pr.HeaderWidth || time.Duration(p.SupervisionS)*time.Second != pr.Supervision {
 		t.Errorf("%+v is not the default, %+v", p, pr)
@@ -88,8 +91,8 @@ func TestConfig_EveryKey_StandsInTheSample_AndThereAreFew(t *testing.T) {
 		}
 	}
 	count(reflect.TypeFor[Config]())
-	if n > 41 {
-		t.Errorf("%d keys; more than 41 nobody oversees", n)
+	if n > 42 {
+		t.Errorf("%d keys; more than 42 nobody oversees", n)
 	}
 }
 
@@ -112,6 +115,7 @@ func TestConfig_Faults_NameFieldAndLine(t *testing.T) {
 		"url: ssl:=>url: http:":                                                         ": bridges[0].url: has no scheme",
 		"url: ssl://10=>url: ssl://u:planted-Secret@10":                                 ": bridges[0].password: is given 2 times",
 		"- wardline/v1/+/+/report=>- '#/a'":                                             ": bridges[0].filters[0]: ",
+		"session_idle_min: 30=>session_idle_min: 900":                                   ": session_idle_min: is 900 (write 0",
 		"reserve_mb: 128=>reserve_mb: -1":                                               ": reserve_mb: is -1",
 	} {
 		from, to, _ := strings.Cut(change, "=>")

@@ -229,7 +229,7 @@ func (s *Station) Run(ctx context.Context) error {
 	back, stopBack := context.WithCancel(context.Background())
 	defer stopFront()
 	defer stopBack()
-	errs := make(chan error, 16+len(s.panels)+len(s.bridges))
+	errs := make(chan error, 17+len(s.panels)+len(s.bridges))
 	var fg, bg sync.WaitGroup
 	start := func(wg *sync.WaitGroup, name string, f func() error) {
 		wg.Add(1)
@@ -241,7 +241,8 @@ func (s *Station) Run(ctx context.Context) error {
 			}
 		}()
 	}
-	srv := api.New(api.Config{Backend: backend{s}, Directory: s.people, Sessions: identity.NewSessions(s.wall, s.session, s.people).Keep(&endedSessions{s: s}), Now: s.wall,
+	in := identity.NewSessions(s.wall, s.session, s.people).Keep(&sessions{s: s}).Idle(time.Duration(s.c.SessionIdleMin) * time.Minute)
+	srv := api.New(api.Config{Backend: backend{s}, Directory: s.people, Sessions: in, Now: s.wall,
 		Metrics: s.metrics(), Log: s.log, Limits: s.limits})
 	start(&bg, "ledger", func() error { return s.ledger.Run(back) })
 	start(&fg, "enrolment", func() error { return s.member.Run(front) })
@@ -263,6 +264,7 @@ func (s *Station) Run(ctx context.Context) error {
 		start(&fg, "receipts", func() error { return s.receipts.Run(front) })
 		start(&fg, "presence", func() error { return s.presence.Run(front) })
 	}
+	start(&fg, "sessions", func() error { return in.Run(front) })
 	start(&fg, "http", func() error { return srv.Serve(front, s.http) })
 	if s.https != nil {
 		start(&fg, "https door", func() error { return s.https.Run(front) })

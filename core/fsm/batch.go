@@ -238,6 +238,8 @@ func (b *batch) command(c command) (Result, error) {
 		return b.malformed(c.rest)
 	case cmdSessionEnd:
 		return b.sessionEnd(c.rest)
+	case cmdSessionUse:
+		return b.sessionUse(c.rest)
 	}
 	return Result{Status: Refused, Detail: ErrCommand.Error()}, nil
 }

@@ -8,11 +8,18 @@ import (
 	"wardline/sync/identity"
 )
 
-// rowSessions = user -> which sessions of the account were ended.
-const rowSessions = 'p'
+// rowSessions = user -> which sessions of the account were ended; rowInUse = user ->
+// those that are in use.
+const (
+	rowSessions = 'p'
+	rowInUse    = 'j'
+)
 
-// cmdSessionEnd ends sessions.
-const cmdSessionEnd = 20
+// cmdSessionEnd ends sessions, cmdSessionUse says which are in use.
+const (
+	cmdSessionEnd = 20
+	cmdSessionUse = 21
+)
 
 // SessionEnd says that an account's session was ended.
 func SessionEnd(user string, e identity.End) []byte {
@@ -61,4 +68,63 @@ func (m *Machine) EndedSessions(user string) (d identity.Ended, err error) {
 		return err
 	})
 	return d, err
+}
+
+// SessionUse says which sessions are in use.
+func SessionUse(uses []identity.Use) []byte {
+	b := header(cmdSessionUse, nil)
+	for i := range uses {
+		b = append(append(b, byte(len(uses[i].User))), uses[i].User...)
+		b = uses[i].Append(b)
+	}
+	return b
+}
+
+func inUseKey(user string) []byte { return append([]byte{rowInUse}, user...) }
+
+// sessionUse notes uses of sessions. Who has no account has no row.
+func (b *batch) sessionUse(p []byte) (Result, error) {
+	for len(p) > 0 {
+		n := 1 + int(p[0])
+		if n == 1 || len(p) < n {
+			return Result{Status: Refused, Detail: ErrCommand.Error()}, nil
+		}
+		user := string(p[1:n])
+		x, rest, err := identity.DecodeInUse(p[n:])
+		if err != nil {
+			return Result{Status: Refused, Detail: ErrCommand.Error()}, nil
+		}
+		p = rest
+		if _, known, err := accountAt(b.tx, user); err != nil {
+			return Result{}, err
+		} else if !known {
+			continue
+		}
+		v, err := get(b.tx, inUseKey(user))
+		if err != nil {
+			return Result{}, err
+		}
+		u, err := identity.DecodeUses(v)
+		if err != nil {
+			return Result{}, errRow
+		}
+		u.Note(x)
+		if err := b.set(inUseKey(user), u.Encode()); err != nil {
+			return Result{}, err
+		}
+	}
+	return Result{Status: OK, Index: b.meta.index}, nil
+}
+
+// SessionsInUse are an account's sessions in use.
+func (m *Machine) SessionsInUse(user string) (u identity.Uses, err error) {
+	err = m.view(func(tx *badger.Txn) error {
+		v, err := get(tx, inUseKey(user))
+		if err != nil {
+			return err
+		}
+		u, err = identity.DecodeUses(v)
+		return err
+	})
+	return u, err
 }

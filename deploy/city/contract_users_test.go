@@ -2,7 +2,9 @@ package city
 
 import (
 	"fmt"
+	"net/http"
 	"slices"
+	"strings"
 
 	"wardline/sync/identity"
 )
@@ -14,6 +16,86 @@ var asks = []struct{ method, path, body string }{
 	{"PATCH", "/api/v1/users/nobody", `{"disabled":true,"reason":"test"}`},
 	{"POST", "/api/v1/users/nobody/password", `{"reason":"test"}`},
 	{"POST", "/api/v1/me/password", `{"old":"a password of a kind","new":"another one of a kind"}`},
+}
+
+// sessions provokes the answers about sessions, which a station has as well.
+func (h *held) sessions(base string) {
+	const admin = identity.Administrator
+	const mine, none = "/api/v1/me/sessions", "/00000000000000000000000000000000"
+	h.ask(401, base, "", "GET", mine, "")
+	h.ask(401, base, "", "DELETE", mine, "")
+	h.ask(401, base, "", "DELETE", mine+none, "")
+	h.ask(400, base, admin, "DELETE", mine+"/first", "")
+	h.ask(404, base, admin, "DELETE", mine+none, "")
+	for _, p := range []string{"/api/v1/users/supervisor/sessions", "/api/v1/users/supervisor/sessions" + none} {
+		for _, m := range []string{"GET", "DELETE"} {
+			if m == "DELETE" || !strings.HasSuffix(p, none) {
+				h.ask(401, base, "", m, p, "")
+				h.ask(403, base, identity.Supervisor, m, p, "")
+				h.ask(404, base, admin, m, strings.Replace(p, "supervisor", "nobody", 1), "")
+			}
+		}
+	}
+	h.ask(400, base, admin, "DELETE", "/api/v1/users/supervisor/sessions/first", "")
+	list := func(path string) (ids []string) {
+		var l struct{ Items []struct{ ID string } }
+		h.into(h.ask(200, base, admin, "GET", path, ""), &l)
+		for _, x := range l.Items {
+			ids = append(ids, x.ID)
+		}
+		return ids
+	}
+	if len(list(mine)) == 0 {
+		h.t.Error("the session that asks is not listed")
+	}
+	was := h.who[base+string(identity.Supervisor)]
+	for _, id := range list("/api/v1/users/supervisor/sessions") {
+		h.ask(204, base, admin, "DELETE", "/api/v1/users/supervisor/sessions/"+id, "")
+	}
+	if a := h.call(was, "GET", base+"/api/v1/me", nil); a.status != 401 {
+		h.t.Errorf("a session that the administrator ended: %d", a.status)
+	}
+	again := h.login(base, identity.Supervisor)
+	h.who[base+string(identity.Supervisor)] = again
+	var l struct {
+		Items []struct {
+			ID   string
+			This bool
+		}
+	}
+	h.into(h.call(again, "GET", base+mine, nil), &l)
+	if len(l.Items) == 0 || !l.Items[0].This {
+		h.t.Errorf("%+v", l)
+	} else {
+		h.ask(204, base, identity.Supervisor, "DELETE", mine+"/"+l.Items[0].ID, "")
+	}
+	h.who[base+string(identity.Supervisor)] = h.login(base, identity.Supervisor)
+	h.overEverywhere(base, identity.Supervisor, func() { h.ask(204, base, admin, "DELETE", "/api/v1/users/supervisor/sessions", "") })
+}
+
+// overEverywhere runs what ends all sessions of an account at a place: those of the place
+// are over at once, and what the core ends is over at the station when it hears.
+func (h *held) overEverywhere(base string, role identity.Role, end func()) {
+	h.t.Helper()
+	places := []string{base}
+	if base != h.stationURL() {
+		places = append(places, h.stationURL(), h.coreURL(1))
+	}
+	var all []*http.Client
+	for _, p := range places {
+		all = append(all, h.login(p, role))
+	}
+	end()
+	if a := h.call(all[0], "GET", base+"/api/v1/me", nil); a.status != 401 {
+		h.t.Errorf("all sessions were ended, and one goes on: %d", a.status)
+	}
+	for i, p := range places {
+		h.wait("the sessions are over at "+p, func() bool { return h.call(all[i], "GET", p+"/api/v1/me", nil).status == 401 })
+		delete(h.who, p+string(role))
+	}
+	for i := range h.cores {
+		delete(h.who, h.coreURL(i)+string(role))
+	}
 }
 
 func (h *held) usersAtTheStation(base string) {

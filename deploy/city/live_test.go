@@ -79,7 +79,7 @@ func (f *fleet) follow(base string, role identity.Role, lastID string) *follower
 			case "id":
 				e.ID = v
 			case "data":
-				if err := json.Unmarshal([]byte(v), &e.Data); err != nil {
+				if err := json.Unmarshal([]byte(v), &e.Data); err != nil && ctx.Err() == nil { // else it was left in the middle of a line
 					f.t.Errorf("data of an event: %v in %s", err, v)
 				}
 			case "":

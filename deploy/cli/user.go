@@ -18,6 +18,8 @@ wardline user list WHERE
 wardline user change NAME [--role ROLE] [--unit UNIT] --reason TEXT WHERE
 wardline user passwd NAME --reason TEXT WHERE    a new password, printed; the account is enabled again
 wardline user disable NAME --reason TEXT WHERE   it is out at the core at once, at a station when that hears
+wardline user sessions NAME [--end ID|all] WHERE   the sessions that go on at the city, or at a station by its --url;
+    --end all at the city also ends those at the stations, when they hear
 ROLE is ward_officer, department_officer, command_officer, supervisor, administrator or auditor; UNIT is
 ward/ and the ward's code, a department such as PC07, or command.
 WHERE is --data DIR of a city to try, or --url URL --user USER --password-file FILE of an administrator`
@@ -28,12 +30,13 @@ func User(ctx context.Context, args []string) error {
 	role := f.String("role", "", "the account's `role`")
 	unit := f.String("unit", "", "the account's `unit`")
 	reason := f.String("reason", "", "why, in a few `words`; they stand in the city's log")
+	end := f.String("end", "", "end the session with this `id`, or all")
 	if wantsHelp(args) {
 		f.Usage()
 		return flag.ErrHelp
 	}
 	if len(args) == 0 {
-		return errors.New("user: say add, list, change, passwd or disable; wardline user --help tells more")
+		return errors.New("user: say add, list, change, passwd, disable or sessions; wardline user --help tells more")
 	}
 	word, rest := args[0], args[1:]
 	name := ""
@@ -54,8 +57,9 @@ func User(ctx context.Context, args []string) error {
 		method, path = "PATCH", path+"/"+url.PathEscape(name)
 	case "passwd":
 		path += "/" + url.PathEscape(name) + "/password"
+	case "sessions":
 	default:
-		return fmt.Errorf("user: %q is none of add, list, change, passwd, disable", word)
+		return fmt.Errorf("user: %q is none of add, list, change, passwd, disable, sessions", word)
 	}
 	k, err := signInBy(ctx, f, rest)
 	if err != nil {
@@ -66,6 +70,9 @@ func User(ctx context.Context, args []string) error {
 	}
 	if word == "list" {
 		return listUsers(ctx, k)
+	}
+	if word == "sessions" {
+		return sessions(ctx, k, path+"/"+url.PathEscape(name)+"/sessions", *end)
 	}
 	for key, v := range map[string]string{"role": *role, "unit": *unit} {
 		if v != "" {
@@ -125,6 +132,36 @@ func listUsers(ctx context.Context, k *client) error {
 	fmt.Fprintln(w, "NAME\tROLE\tUNIT\tSINCE\tBY\tWHY")
 	for _, u := range list.Items {
 		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s%s\n", u.User, u.Role, u.Unit, u.At, u.By, u.Reason, u.state())
+	}
+	return w.Flush()
+}
+
+// sessions lists the sessions of an account, or ends them.
+func sessions(ctx context.Context, k *client, path, end string) error {
+	if end != "" {
+		if end != "all" {
+			path += "/" + url.PathEscape(end)
+		}
+		_, err := k.Call(ctx, "DELETE", path, nil)
+		if err == nil {
+			fmt.Println("ended")
+		}
+		return err
+	}
+	raw, err := k.Call(ctx, "GET", path, nil)
+	if err != nil {
+		return fmt.Errorf("user sessions: %w", err)
+	}
+	var list struct {
+		Items []struct{ ID, Began, Seen, From, With string }
+	}
+	if err := json.Unmarshal(raw, &list); err != nil {
+		return err
+	}
+	w := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(w, "ID\tBEGAN\tUSED LAST\tFROM\tWITH")
+	for _, x := range list.Items {
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", x.ID, x.Began, x.Seen, x.From, x.With)
 	}
 	return w.Flush()
 }

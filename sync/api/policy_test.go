@@ -60,20 +60,27 @@ var expected = map[string]string{
 	"GET /api/v1/machines":                 "A",
 	"POST /api/v1/machines":                "A",
 	"POST /api/v1/me/password":             "WPCSAUf",
+	"GET /api/v1/me/sessions":              "WPCSAUf",
 	"DELETE /api/v1/me/sessions":           "WPCSAUf",
-	"GET /api/v1/me":                       "WPCSAUdf",
-	"POST /api/v1/session":                 "WPCSAUdnf",
-	"DELETE /api/v1/session":               "WPCSAUdnf",
-	"GET /healthz":                         "WPCSAUdnf",
-	"GET /readyz":                          "WPCSAUdnf",
-	"GET /metrics":                         "WPCSAUdnf",
-	"GET /openapi.yaml":                    "WPCSAUdnf",
-	"GET /asyncapi.yaml":                   "WPCSAUdnf",
-	"GET /{$}":                             "WPCSAUdnf",
-	"GET /desk/":                           "WPCSAUdnf",
-	"GET /command/":                        "WPCSAUdnf",
-	"GET /citizen/":                        "WPCSAUdnf",
-	"GET /assets/{file}":                   "WPCSAUdnf",
+	"DELETE /api/v1/me/sessions/{session}": "WPCSAUf",
+	"GET /api/v1/users/{user}/sessions":    "AU",
+	"DELETE /api/v1/users/{user}/sessions": "A",
+
+	"DELETE /api/v1/users/{user}/sessions/{session}": "A",
+
+	"GET /api/v1/me":         "WPCSAUdf",
+	"POST /api/v1/session":   "WPCSAUdnf",
+	"DELETE /api/v1/session": "WPCSAUdnf",
+	"GET /healthz":           "WPCSAUdnf",
+	"GET /readyz":            "WPCSAUdnf",
+	"GET /metrics":           "WPCSAUdnf",
+	"GET /openapi.yaml":      "WPCSAUdnf",
+	"GET /asyncapi.yaml":     "WPCSAUdnf",
+	"GET /{$}":               "WPCSAUdnf",
+	"GET /desk/":             "WPCSAUdnf",
+	"GET /command/":          "WPCSAUdnf",
+	"GET /citizen/":          "WPCSAUdnf",
+	"GET /assets/{file}":     "WPCSAUdnf",
 }
 
 // gate is a server whose routes all lead to one handler that says "in".
@@ -129,7 +136,7 @@ func newGate(t *testing.T, patterns []string) *gate {
 func (g *gate) passes(t *testing.T, caller, pattern string) bool {
 	t.Helper()
 	method, path, _ := strings.Cut(pattern, " ")
-	path = strings.NewReplacer("{$}", "", "{id}", record.ID{1}.String(), "{user}", "lan").Replace(path)
+	path = strings.NewReplacer("{$}", "", "{id}", record.ID{1}.String(), "{user}", "lan", "{session}", "1").Replace(path)
 	r := httptest.NewRequest(method, path, nil)
 	g.callers[caller](r)
 	w := httptest.NewRecorder()

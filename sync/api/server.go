@@ -137,7 +137,12 @@ func (s *Server) routes() {
 	on("GET /api/v1/me", s.getMe)
 	on("POST /api/v1/session", s.postSession)
 	on("DELETE /api/v1/session", s.deleteSession)
+	on("GET /api/v1/me/sessions", s.officer(s.getMySessions))
 	on("DELETE /api/v1/me/sessions", s.officer(s.deleteSessions))
+	on("DELETE /api/v1/me/sessions/{session}", s.officer(s.deleteMySession))
+	on("GET /api/v1/users/{user}/sessions", s.officer(s.getUserSessions))
+	on("DELETE /api/v1/users/{user}/sessions", s.officer(s.deleteUserSessions))
+	on("DELETE /api/v1/users/{user}/sessions/{session}", s.officer(s.deleteUserSession))
 	on("GET /healthz", s.healthz)
 	on("GET /readyz", s.readyz)
 	on("GET /openapi.yaml", s.openapi)
@@ -270,88 +275,6 @@ func writeJSON(w http.ResponseWriter, status int, kind string, v any) {
 func (s *Server) answer(w http.ResponseWriter, status int, v any) error {
 	writeJSON(w, status, "application/json", v)
 	return nil
-}
-
-const cookieName = "wardline_session"
-
-func (s *Server) session(r *http.Request) (identity.Officer, bool) {
-	c, err := r.Cookie(cookieName)
-	if err != nil {
-		return identity.Officer{}, false
-	}
-	return s.Sessions.Officer(c.Value)
-}
-
-func (s *Server) postSession(w http.ResponseWriter, r *http.Request) error {
-	var in struct{ User, Password string }
-	if err := readJSON(r, &in); err != nil {
-		return err
-	}
-	source, known := s.source(r)
-	if wait := s.tries.Take(in.User, source); wait > 0 {
-		e := Problem(429, "too-many-tries", "", "too many wrong passwords for this account from here; wait before the next")
-		e.RetryAfter = int(wait.Seconds()) + 1
-		return e
-	}
-	o, err := s.Directory.LogIn(r.Context(), in.User, in.Password, known)
-	if err != nil {
-		return logInProblem(err)
-	}
-	s.tries.Passed(in.User, source)
-	http.SetCookie(w, s.cookie(r, cookieName, s.Sessions.Start(o), identity.SessionLife))
-	http.SetCookie(w, s.cookie(r, deskCookie, s.Sessions.NewDesk(), identity.DeskLife))
-	return s.answer(w, 200, o)
-}
-
-// deskCookie proves that somebody logged in at this browser before.
-const deskCookie = "wardline_desk"
-
-// source is where a log-in comes from: a desk that is known, else an address.
-func (s *Server) source(r *http.Request) (string, bool) {
-	if c, err := r.Cookie(deskCookie); err == nil {
-		if desk, known := s.Sessions.Desk(c.Value); known {
-			return desk, true
-		}
-	}
-	return identity.Source(r.RemoteAddr), false
-}
-
-func (s *Server) cookie(r *http.Request, name, value string, life time.Duration) *http.Cookie {
-	return &http.Cookie{Name: name, Value: value, Path: "/", HttpOnly: true, SameSite: http.SameSiteStrictMode, Secure: r.TLS != nil, MaxAge: int(life.Seconds())}
-}
-
-func (s *Server) deleteSession(w http.ResponseWriter, r *http.Request) error {
-	return s.endSessions(w, r, false)
-}
-
-// deleteSessions ends every session of the officer's account, this one with them.
-func (s *Server) deleteSessions(w http.ResponseWriter, r *http.Request, _ identity.Officer) error {
-	return s.endSessions(w, r, true)
-}
-
-func (s *Server) endSessions(w http.ResponseWriter, r *http.Request, all bool) error {
-	c, err := r.Cookie(cookieName)
-	if err == nil {
-		err = s.Sessions.End(r.Context(), c.Value, all)
-	} else {
-		err = nil // nobody was logged in
-	}
-	http.SetCookie(w, s.cookie(r, cookieName, "", -time.Second))
-	if err != nil {
-		return err
-	}
-	w.WriteHeader(204)
-	return nil
-}
-
-func (s *Server) getMe(w http.ResponseWriter, r *http.Request) error {
-	if o, ok := s.session(r); ok {
-		return s.answer(w, 200, o)
-	}
-	if d, ok := s.device(r); ok {
-		return s.answer(w, 200, d)
-	}
-	return Problem(401, "not-logged-in", "", "log in at POST /api/v1/session, or send a device's id and password as HTTP Basic")
 }
 
 func (s *Server) device(r *http.Request) (identity.Device, bool) {

@@ -105,20 +105,27 @@ var Endpoints = map[string]Access{
 	"GET /api/v1/machines":                 {Right: ManageMachines},
 	"POST /api/v1/machines":                {Right: ManageMachines},
 	"POST /api/v1/me/password":             {Right: Own, First: true},
+	"GET /api/v1/me/sessions":              {Right: Own, First: true},
 	"DELETE /api/v1/me/sessions":           {Right: Own, First: true},
-	"GET /api/v1/me":                       {Device: true, Right: Own, First: true},
-	"POST /api/v1/session":                 {Open: true},
-	"DELETE /api/v1/session":               {Open: true},
-	"GET /healthz":                         {Open: true},
-	"GET /readyz":                          {Open: true},
-	"GET /metrics":                         {Open: true}, // figures alone; a test holds their labels to a closed list
-	"GET /openapi.yaml":                    {Open: true},
-	"GET /asyncapi.yaml":                   {Open: true},
-	"GET /{$}":                             {Open: true}, // the pages hold no data; what they show they ask for
-	"GET /desk/":                           {Open: true},
-	"GET /command/":                        {Open: true},
-	"GET /citizen/":                        {Open: true},
-	"GET /assets/{file}":                   {Open: true},
+	"DELETE /api/v1/me/sessions/{session}": {Right: Own, First: true},
+	"GET /api/v1/users/{user}/sessions":    {Right: ReadAccounts},
+	"DELETE /api/v1/users/{user}/sessions": {Right: ManageAccounts},
+
+	"DELETE /api/v1/users/{user}/sessions/{session}": {Right: ManageAccounts},
+
+	"GET /api/v1/me":         {Device: true, Right: Own, First: true},
+	"POST /api/v1/session":   {Open: true},
+	"DELETE /api/v1/session": {Open: true},
+	"GET /healthz":           {Open: true},
+	"GET /readyz":            {Open: true},
+	"GET /metrics":           {Open: true}, // figures alone; a test holds their labels to a closed list
+	"GET /openapi.yaml":      {Open: true},
+	"GET /asyncapi.yaml":     {Open: true},
+	"GET /{$}":               {Open: true}, // the pages hold no data; what they show they ask for
+	"GET /desk/":             {Open: true},
+	"GET /command/":          {Open: true},
+	"GET /citizen/":          {Open: true},
+	"GET /assets/{file}":     {Open: true},
 }
 
 // Admits says whether an officer may call an endpoint.

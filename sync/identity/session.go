@@ -19,25 +19,34 @@ const SessionLife = 14 * time.Hour
 
 // Sessions are log-ins. A token says who logged in, when and under which password,
 // under a key that all nodes of the city share, so that a browser stays logged in when
-// the node that it spoke with dies. Nothing is kept of a session that goes on; what
-// the officer may do is looked up at each request. It is over when its time is, when the
+// the node that it spoke with dies. What the officer may do is looked up at each
+// request. It is over when its time is, when it went unused for too long, when the
 // account is disabled or has another password, and when it was ended: that is kept for
-// as long as it would have lasted, by a hash of its random id.
+// as long as it would have lasted, by a hash of its random id. No session needs a row to
+// go on; the rows of those in use are for people, and for the idle end when another node
+// takes over.
 type Sessions struct {
-	now func() time.Time
-	key [32]byte
-	dir *Directory
+	now  func() time.Time
+	key  [32]byte
+	dir  *Directory
+	wake chan struct{}
 
 	mu    sync.Mutex // guards what follows
-	store EndedStore
+	idle  time.Duration
+	store Store
 	ended map[string]Ended // by user, of this process; what the store may not show yet
+	marks map[[16]byte]*mark
 }
 
-// EndedStore keeps which sessions were ended, for all nodes and over a restart.
-type EndedStore interface {
+// Store keeps which sessions were ended and which are in use, for all nodes and over
+// a restart.
+type Store interface {
 	Ended(user string) (Ended, error)
 	// End returns once it is kept.
 	End(ctx context.Context, user string, e End) error
+	InUse(user string) (Uses, error)
+	// Use takes in uses of sessions (Uses.Note), at most maxUses.
+	Use(ctx context.Context, uses []Use) error
 }
 
 // End is one session that was ended; with All set, every one of the account that began
@@ -113,11 +122,11 @@ func DecodeEnded(b []byte) (d Ended, err error) {
 
 // NewSessions takes the clock that ends them and the key that proves them.
 func NewSessions(now func() time.Time, key [32]byte, dir *Directory) *Sessions {
-	return &Sessions{now: now, key: key, dir: dir, ended: map[string]Ended{}}
+	return &Sessions{now: now, key: key, dir: dir, wake: make(chan struct{}, 1), idle: DefaultIdle, ended: map[string]Ended{}, marks: map[[16]byte]*mark{}}
 }
 
-// Keep gives the sessions a store for those that are ended.
-func (s *Sessions) Keep(store EndedStore) *Sessions {
+// Keep gives the sessions a store.
+func (s *Sessions) Keep(store Store) *Sessions {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.store = store
@@ -173,8 +182,11 @@ func (s *Sessions) open(token string) (c claims, ok bool) {
 	return c, age <= SessionLife && age >= -time.Minute
 }
 
-// Officer is who holds a token.
-func (s *Sessions) Officer(token string) (Officer, bool) {
+// Officer is who holds a token, which is a use of the session.
+func (s *Sessions) Officer(token string) (Officer, bool) { return s.OfficerFrom(token, "", "") }
+
+// OfficerFrom is Officer, with the address and the kind of program that showed the token.
+func (s *Sessions) OfficerFrom(token, from, with string) (Officer, bool) {
 	c, ok := s.open(token)
 	if !ok {
 		return Officer{}, false
@@ -191,9 +203,10 @@ func (s *Sessions) Officer(token string) (Officer, bool) {
 		}
 	}
 	o, ok := s.dir.OfficerByUser(c.user)
-	if !ok || o.Cred != c.cred {
+	if !ok || o.Cred != c.cred || s.unused(&c) {
 		return Officer{}, false
 	}
+	s.used(&c, from, with)
 	return o, true
 }
 
@@ -205,15 +218,23 @@ func (s *Sessions) End(ctx context.Context, token string, all bool) error {
 	if !ok {
 		return nil
 	}
-	e := End{ID: c.id, Began: c.began, At: s.now().UnixMilli(), All: all}
+	return s.end(ctx, c.user, End{ID: c.id, Began: c.began, At: s.now().UnixMilli(), All: all})
+}
+
+func (s *Sessions) end(ctx context.Context, user string, e End) error {
 	s.mu.Lock()
 	store := s.store
-	d := s.ended[c.user]
+	d := s.ended[user]
 	d.Add(e)
-	s.ended[c.user] = d // an account's row is small, and accounts are bounded
+	s.ended[user] = d // an account's row is small, and accounts are bounded
+	for id, m := range s.marks {
+		if m.User == user && d.Has(id, m.Began) {
+			delete(s.marks, id)
+		}
+	}
 	s.mu.Unlock()
 	if store == nil {
 		return nil
 	}
-	return store.End(ctx, c.user, e)
+	return store.End(ctx, user, e)
 }

@@ -14,6 +14,18 @@ import (
 type shelf map[string][]byte
 
 func (s shelf) Ended(user string) (Ended, error) { return DecodeEnded(s[user]) }
+func (s shelf) InUse(user string) (Uses, error)  { return DecodeUses(s["use/"+user]) }
+func (s shelf) Use(_ context.Context, uses []Use) error {
+	for _, x := range uses {
+		u, err := s.InUse(x.User)
+		if err != nil {
+			return err
+		}
+		u.Note(x.InUse)
+		s["use/"+x.User] = u.Encode()
+	}
+	return nil
+}
 func (s shelf) End(_ context.Context, user string, e End) error {
 	d, err := DecodeEnded(s[user])
 	d.Add(e)
