@@ -73,9 +73,9 @@ lint: ## vet and formatting
 	@out=$$(gofmt -l .); if [ -n "$$out" ]; then echo "not formatted: $$out"; exit 1; fi
 
 .PHONY: fuzz
-fuzz: ## every fuzz target for FUZZTIME (default 30s)
-	@set -e; for p in $$($(GO) list ./...); do \
-	  for f in $$($(GO) test -list '^Fuzz' $$p | grep '^Fuzz' || true); do \
+fuzz: ## every fuzz target for FUZZTIME (default 30s), or one: FUZZ=./sync/report/FuzzParse
+	@set -e; for p in $(if $(FUZZ),$(dir $(FUZZ)),$$($(GO) list ./...)); do \
+	  for f in $(if $(FUZZ),$(notdir $(FUZZ)),$$($(GO) test -list '^Fuzz' $$p | grep '^Fuzz' || true)); do \
 	    echo "$$p $$f"; $(GO) test -run '^$$' -fuzz "^$$f$$" -fuzztime $(FUZZTIME) $$p; done; done
 
 .PHONY: bench

@@ -24,6 +24,9 @@ type Config struct {
 	HTTPS string `json:"https,omitempty" yaml:"https"`
 	// Raft is where the other nodes reach this one, as it stands in Peers.
 	Raft string `json:"raft" yaml:"raft"`
+	// RaftListen is where the node takes them where that is another address: behind a
+	// translation of addresses, in a container. Empty: Raft.
+	RaftListen string `json:"raft_listen,omitempty" yaml:"raft_listen"`
 	// Sync is where the stations' lines come in.
 	Sync string `json:"sync" yaml:"sync"`
 	// Peers are the founding nodes, the same list on all of them.
@@ -85,6 +88,9 @@ func (c *Config) Validate() error {
 		f.Address("https", c.HTTPS, configs.AnyPort)
 	}
 	f.Address("raft", c.Raft, configs.Reachable)
+	if c.RaftListen != "" {
+		f.Address("raft_listen", c.RaftListen, configs.AnyPort)
+	}
 	f.Address("sync", c.Sync, configs.AnyPort)
 	if field := c.Limits.Negative(); field != "" {
 		f.Add("limits."+field, "write 0 for the default, or more; off: true is no limit", "is below 0")

@@ -3,6 +3,7 @@
 package core
 
 import (
+	"cmp"
 	"context"
 	"crypto/ed25519"
 	"errors"
@@ -127,7 +128,7 @@ func New(c Config, log *slog.Logger) (n *Node, err error) {
 	for _, l := range []struct {
 		into *net.Listener
 		addr string
-	}{{&n.http, c.HTTP}, {&n.raftL, c.Raft}, {&n.syncL, c.Sync}} {
+	}{{&n.http, c.HTTP}, {&n.raftL, cmp.Or(c.RaftListen, c.Raft)}, {&n.syncL, c.Sync}} {
 		if *l.into, err = net.Listen("tcp", l.addr); err != nil {
 			return n, err
 		}

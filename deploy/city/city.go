@@ -39,6 +39,7 @@ type Options struct {
 	Devices                int
 	NoRestart              bool
 	NoLimits               bool     // on how often a device or an address reports
+	Wires                  bool     // lines between the core nodes that can be cut, in a city that is made now
 	Given                  []string // names of the flags that somebody set; the others hold their default
 	Binary                 string   // this program
 	Out                    io.Writer
@@ -62,7 +63,8 @@ type City struct {
 	log     *slog.Logger
 	plan    plan
 	proxies []*proxy
-	cables  []*sim.Pair // between a panel's port and its station
+	wires   map[string]*peerLine // between core nodes, by where they lead; nil: nodes reach each other directly
+	cables  []*sim.Pair          // between a panel's port and its station
 	kids    []*child
 
 	mu sync.Mutex // guards what changes in city.json
@@ -112,7 +114,7 @@ func New(o Options) (*City, error) {
 			return nil, err
 		}
 		for _, name := range o.Given {
-			if slices.Contains([]string{"command", "station", "mqtt", "devices"}, name) {
+			if slices.Contains([]string{"command", "station", "mqtt", "devices", "wires"}, name) {
 				c.log.Warn("--"+name+" is ignored: this city goes on with the addresses, ids and passwords that it was made with; another --data makes a new one", "data", o.Dir)
 			}
 		}
@@ -192,6 +194,9 @@ func (c *City) draw() error {
 	for i := range 3 {
 		id := fmt.Sprintf("core-%d", i+1)
 		n := core.Config{ID: id, Dir: c.path(id), HTTP: addr(anyPort), HTTPS: addr(anyPort), Raft: addr(anyPort), Sync: addr(anyPort), CityKey: c.path("conf/city.key"), Names: names()}
+		if c.o.Wires {
+			n.RaftListen = addr(anyPort)
+		}
 		n.Officers = []identity.OfficerAccount{bootstrap}
 		for _, d := range p.Devices {
 			n.Devices = append(n.Devices, d)
@@ -258,6 +263,11 @@ func (c *City) Run(ctx context.Context) error {
 			return err
 		}
 		c.proxies = append(c.proxies, p)
+		if n.RaftListen != "" {
+			if err := c.peerLine(i); err != nil {
+				return err
+			}
+		}
 		nodes, tls = append(nodes, n.HTTP), append(tls, n.HTTPS)
 		n.Limits.Off = c.o.NoLimits // of this run, not of the plan
 		if err := c.add(n.ID, "core", n); err != nil {
@@ -317,6 +327,9 @@ func (c *City) Run(ctx context.Context) error {
 	wg.Wait()
 	for _, p := range c.proxies {
 		_ = p.l.Close() // everything has ended
+	}
+	for _, w := range c.wires {
+		_ = w.l.Close() // as above
 	}
 	return err
 }

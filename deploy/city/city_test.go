@@ -26,17 +26,23 @@ type town struct {
 	dir  string
 	bin  string
 	file fileJSON
+	wire bool // its core nodes reach each other over lines that can be cut
 }
 
 func startTown(t *testing.T) *town {
+	t.Helper()
+	w := newTown(t)
+	w.start()
+	return w
+}
+
+func newTown(t *testing.T) *town {
 	t.Helper()
 	bin := filepath.Join(t.TempDir(), "wardline")
 	if out, err := exec.Command("go", "build", "-o", bin, "wardline").CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
-	w := &town{t: t, dir: t.TempDir(), bin: bin}
-	w.start()
-	return w
+	return &town{t: t, dir: t.TempDir(), bin: bin}
 }
 
 func (w *town) start() {
@@ -45,7 +51,7 @@ func (w *town) start() {
 		w.t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
-	c, err := New(Options{Dir: w.dir, Command: "127.0.0.1:0", Station: "127.0.0.1:0", MQTT: "127.0.0.1:0", Devices: 2, Binary: w.bin, Out: io.Discard})
+	c, err := New(Options{Dir: w.dir, Command: "127.0.0.1:0", Station: "127.0.0.1:0", MQTT: "127.0.0.1:0", Devices: 2, Wires: w.wire, Binary: w.bin, Out: io.Discard})
 	if err != nil {
 		w.t.Fatal(err)
 	}

@@ -30,6 +30,16 @@ func (c *City) control(ctx context.Context) error {
 	}
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST /cut", func(w http.ResponseWriter, r *http.Request) { c.cut(w, Cut(r.FormValue("mode"))) })
+	mux.HandleFunc("POST /between", func(w http.ResponseWriter, r *http.Request) {
+		if mode := Cut(r.FormValue("mode")); known(w, mode) {
+			c.between(w, r.FormValue("from"), r.FormValue("to"), mode)
+		}
+	})
+	mux.HandleFunc("POST /whole", func(w http.ResponseWriter, _ *http.Request) {
+		if len(c.wires) > 0 {
+			c.between(w, "", "", CutNone)
+		}
+	})
 	mux.HandleFunc("POST /slow", func(w http.ResponseWriter, r *http.Request) { c.slow(w, r) })
 	mux.HandleFunc("POST /stop", func(w http.ResponseWriter, r *http.Request) { c.command(w, r.FormValue("name"), syscall.SIGTERM) })
 	mux.HandleFunc("POST /kill", func(w http.ResponseWriter, r *http.Request) { c.command(w, r.FormValue("name"), syscall.SIGKILL) })
@@ -47,11 +57,18 @@ func (c *City) control(ctx context.Context) error {
 	}
 }
 
-func (c *City) cut(w http.ResponseWriter, mode Cut) {
+// known refuses a way to break a line that there is not.
+func known(w http.ResponseWriter, mode Cut) bool {
 	switch mode {
 	case CutNone, CutRefuse, CutBlackhole, CutUp, CutDown:
-	default:
-		http.Error(w, fmt.Sprintf("--cut=%s: one of refuse, blackhole, up, down", mode), 400)
+		return true
+	}
+	http.Error(w, fmt.Sprintf("--cut=%s: one of refuse, blackhole, up, down", mode), 400)
+	return false
+}
+
+func (c *City) cut(w http.ResponseWriter, mode Cut) {
+	if !known(w, mode) {
 		return
 	}
 	for _, p := range c.proxies {

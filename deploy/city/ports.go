@@ -48,8 +48,13 @@ func (c *City) refit() error {
 	p := &c.plan
 	given := map[string]bool{}
 	for _, n := range p.Cores {
-		if a, err := free(n.Raft, given); err != nil || a != n.Raft {
-			return fmt.Errorf("city: %s of %s is taken by another program (ss -ltnp names it); end that, or begin anew with another --data", n.Raft, n.ID)
+		for _, addr := range []string{n.Raft, n.RaftListen} {
+			if addr == "" {
+				continue
+			}
+			if a, err := free(addr, given); err != nil || a != addr {
+				return fmt.Errorf("city: %s of %s is taken by another program (ss -ltnp names it); end that, or begin anew with another --data", addr, n.ID)
+			}
 		}
 	}
 	changed := c.complete()

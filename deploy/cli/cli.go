@@ -91,7 +91,7 @@ func (c *cutFlag) Set(v string) error {
 const cityUsage = `wardline city --data DIR [flags]
     runs three core nodes and a ward station, each a process; ctrl-C ends them, and the same
     directory continues later. What to open and how to report is printed once it stands.
-wardline city --data DIR --cut[=MODE] | --heal | --stop NAME | --kill NAME | --start NAME | --slow HOW
+wardline city --data DIR --cut[=MODE] [--between FROM,TO] | --heal | --stop NAME | --kill NAME | --start NAME | --slow HOW
     commands the city that runs on DIR`
 
 // City runs a whole city to try, or commands a running one.
@@ -103,11 +103,13 @@ func City(ctx context.Context, args []string) error {
 	f.StringVar(&o.Station, "station", "127.0.0.1:8801", "`address` of the ward station")
 	f.StringVar(&o.MQTT, "mqtt", "127.0.0.1:1883", "`address` of the ward station for MQTT")
 	f.IntVar(&o.Devices, "devices", 4, "`number` of app devices that may report")
+	f.BoolVar(&o.Wires, "wires", false, "a new city's core nodes reach each other over lines that --between can cut")
 	f.BoolVar(&o.NoRestart, "no-restart", false, "leave a dead process dead; without it, it starts again after a second")
 	limits := f.String("limits", "", "`off`: no limits on how often a device or an address reports, for measurements")
 	var cut cutFlag
 	f.Var(&cut, "cut", "cut the line of a running city, as --cut or --cut=`mode`: refuse, blackhole, up, down")
-	heal := f.Bool("heal", false, "heal the line of a running city")
+	heal := f.Bool("heal", false, "heal the lines of a running city")
+	between := f.String("between", "", "with --cut: not the station's line but that from one core node to another, `from,to`, such as core-1,core-2; an empty name is all")
 	stop := f.String("stop", "", "stop a process of a running city by its `name`, such as core-1 or ward-26704")
 	start := f.String("start", "", "start it again by its `name`")
 	kill := f.String("kill", "", "end a process of a running city at once, by its `name`; it stays down until --start")
@@ -116,10 +118,18 @@ func City(ctx context.Context, args []string) error {
 		return err
 	}
 	switch {
+	case *between != "" && !cut.set:
+		return errors.New("city: --between goes with --cut")
+	case *between != "":
+		from, to, ok := strings.Cut(*between, ",")
+		if !ok {
+			return fmt.Errorf("city: --between=%s: write from,to, such as core-1,core-2; an empty name is all", *between)
+		}
+		return city.Control(o.Dir, "between", url.Values{"mode": {string(cut.mode)}, "from": {from}, "to": {to}})
 	case cut.set:
 		return city.Control(o.Dir, "cut", url.Values{"mode": {string(cut.mode)}})
 	case *heal:
-		return errors.Join(city.Control(o.Dir, "cut", url.Values{"mode": {""}}), city.Control(o.Dir, "slow", nil))
+		return errors.Join(city.Control(o.Dir, "cut", url.Values{"mode": {""}}), city.Control(o.Dir, "slow", nil), city.Control(o.Dir, "whole", nil))
 	case *stop != "":
 		return city.Control(o.Dir, "stop", url.Values{"name": {*stop}})
 	case *start != "":

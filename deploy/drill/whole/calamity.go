@@ -26,14 +26,18 @@ const (
 	unwritten = "unwritten" // a write to the disk fails
 	stall     = "stall"     // the disk of the core's leader stands still
 	cell      = "cell"      // the line is a bad 4G cell, all the time
-	storm     = "storm"     // any of power, corepower, full, clock, unwritten and stall, one after the other
+	storm     = "storm"     // any of power, corepower, full, clock, unwritten, stall and split, one after the other
+	split     = "split"     // core nodes do not reach each other, in one direction or both
 )
 
 // calamities are in turn those of the seeds.
-var calamities = []string{calm, restore, power, wipe, corePower, full, clone, clock, flip, unwritten, stall, cell, storm, storm}
+var calamities = []string{calm, restore, power, wipe, corePower, full, clone, clock, flip, unwritten, stall, cell, storm, storm, split}
 
 // storms are what a storm is made of.
-var storms = []string{power, corePower, full, clock, unwritten, stall}
+var storms = []string{power, corePower, full, clock, unwritten, stall, split}
+
+// wired are the calamities that cut lines between core nodes.
+var wired = []string{split, storm}
 
 // onDisks are the calamities that need file systems of their own.
 var onDisks = []string{power, corePower, full, unwritten, stall, storm}
@@ -125,6 +129,8 @@ func (m *master) calamity(ctx context.Context, which string) (again bool, err er
 		m.unwritten(ctx)
 	case stall:
 		m.stall(ctx)
+	case split:
+		m.split(ctx)
 	}
 	return true, nil
 }

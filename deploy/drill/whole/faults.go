@@ -225,6 +225,7 @@ func (m *master) flap(ctx context.Context, n int) {
 func (m *master) heal(ctx context.Context) (err error) {
 	m.bad = nil
 	m.whole()
+	m.w.control("whole", nil)
 	for _, n := range m.w.names() {
 		err = errors.Join(err, m.w.setClock(n, 0))
 		_ = m.w.signal(n, syscall.SIGCONT) // it may be down

@@ -43,6 +43,8 @@ type Tally struct {
 	// Stalls those of the leader's disk; Unwritten counts processes that ended
 	// because a write to their disk failed.
 	Full, Jumps, Flips, Stalls, Unwritten int
+	// Splits are cuts between core nodes.
+	Splits int
 	// Takeover is the longest time until another node led after the leader's disk stood still.
 	Takeover time.Duration
 	// Gone went with a disk that was put back, from sources without memory.

@@ -49,6 +49,7 @@ func Run(ctx context.Context, o Options) (t Tally, err error) {
 		err = errors.Join(err, m.closeDisks())
 	}()
 	defer w.end()
+	w.wire = slices.Contains(wired, t.Calamity)
 	if err := w.start(ctx); err != nil {
 		return t, err
 	}
@@ -166,8 +167,10 @@ func verdict(ctx context.Context, j *judge, m *master, healed time.Time) (err er
 		}
 	}
 	j.tally.Converged = time.Since(healed)
-	if err := j.malformed(ctx); err != nil {
-		return err
+	for _, check := range []func(context.Context) error{j.malformed, j.proof} {
+		if err := check(ctx); err != nil {
+			return err
+		}
 	}
 	return errors.Join(j.b.wrong...)
 }

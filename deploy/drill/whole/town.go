@@ -42,6 +42,7 @@ type town struct {
 	file cityFile
 	cmd  *exec.Cmd
 	gone chan error
+	wire bool // the lines between core nodes can be cut
 
 	mu    sync.Mutex // guards all below
 	began time.Time
@@ -71,7 +72,7 @@ func (w *town) start(ctx context.Context) error {
 		return err
 	}
 	cmd := exec.Command(w.o.Binary, "city", "--data", w.dir, "--command", "127.0.0.1:0", "--station", "127.0.0.1:0", "--mqtt", "127.0.0.1:0",
-		"--devices", strconv.Itoa(devices))
+		"--devices", strconv.Itoa(devices), "--wires="+strconv.FormatBool(w.wire))
 	cmd.Stdout, cmd.Stderr = out, out
 	cmd.Env = append(os.Environ(), clocksVariable+"="+w.clocks())
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}

@@ -1,0 +1,49 @@
+package whole
+
+import (
+	"context"
+	"net/url"
+	"strings"
+	"time"
+)
+
+// split keeps core nodes from each other for a while: one from all others, mostly the
+// one that leads; one that is heard and hears nothing, or the other way round; two that
+// both reach the third and not each other; or all from all.
+func (m *master) split(ctx context.Context) {
+	if m.busy["wires"] {
+		return
+	}
+	names := m.w.names()[1:]
+	m.r.Shuffle(len(names), func(i, j int) { names[i], names[j] = names[j], names[i] })
+	shape, mode, byLead := m.r.IntN(5), []string{"refuse", "blackhole", "blackhole", "up", "down"}[m.r.IntN(5)], m.r.IntN(3) > 0
+	d := time.Duration(500+m.r.IntN(5500)) * time.Millisecond
+	if lead := m.w.leader(ctx); byLead && lead != "" {
+		for i, n := range names {
+			if n == lead {
+				names[0], names[i] = names[i], names[0]
+			}
+		}
+	}
+	var cuts [][2]string // from, to; empty: all
+	switch shape {
+	case 0:
+		cuts = [][2]string{{names[0], ""}, {"", names[0]}}
+	case 1:
+		cuts = [][2]string{{names[0], ""}}
+	case 2:
+		cuts = [][2]string{{"", names[0]}}
+	case 3:
+		cuts = [][2]string{{names[0], names[1]}, {names[1], names[0]}}
+	default:
+		cuts = [][2]string{{"", ""}}
+	}
+	var said []string
+	for _, c := range cuts {
+		said = append(said, c[0]+"->"+c[1])
+		m.w.control("between", url.Values{"from": {c[0]}, "to": {c[1]}, "mode": {mode}})
+	}
+	m.w.note("core nodes, for %v: %s of %s", d, mode, strings.Join(said, ", "))
+	m.tally.Splits++
+	m.later(ctx, "wires", d, func() { m.w.control("whole", nil) })
+}
