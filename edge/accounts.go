@@ -22,7 +22,11 @@ func (x accounts) Account(user string) (identity.Account, bool, error) {
 }
 
 func (x accounts) Verifier(a identity.Account) (string, error) {
-	v, err := backend{x.s}.Open(a.Index, &a.Sealed)
+	at := a.Index
+	if pos, ok := x.s.city.now.Load().chosen[a.User]; ok {
+		at = pos
+	}
+	v, err := backend{x.s}.Open(at, &a.Sealed)
 	return string(v), err
 }
 

@@ -23,6 +23,9 @@ type cityNow struct {
 	wards *routing.Wards // nil: the built-in centres
 	// accounts by their names; each as its latest entry has it.
 	accounts map[string]identity.Account
+	// chosen is where in the ledger stands the entry of a password that was chosen here and
+	// that the city has not answered yet, by user.
+	chosen map[string]uint64
 }
 
 // rulesAt are the rules in effect at a time, milliseconds since the Unix epoch, UTC.
@@ -33,11 +36,13 @@ func (d *directory) wards() *routing.Wards { return d.now.Load().wards }
 // readDirectory takes in what the ledger holds. What cannot be used is said and left
 // out: the station goes on with what it knew before.
 func (s *Station) readDirectory() error {
+	s.telling.Lock()
+	defer s.telling.Unlock()
 	rows, err := s.ledger.Incident(record.DirectoryID)
 	if err != nil {
 		return err
 	}
-	next := cityNow{accounts: map[string]identity.Account{}}
+	next := cityNow{accounts: map[string]identity.Account{}, chosen: map[string]uint64{}}
 	var wards *record.Body
 	var newest uint64
 	byVersion := map[uint32]uint64{} // version -> city index of the rules taken
@@ -76,6 +81,7 @@ func (s *Station) readDirectory() error {
 			}
 		}
 	}
+	next.choose(s.c.Ward, rows)
 	old := s.city.now.Load()
 	if wards != nil {
 		w, err := routing.Assemble(parts[string(wards.Payload.Data)])

@@ -66,6 +66,9 @@ type Station struct {
 	bridges     []*bridge.Bridge
 	times       *syncTimes
 
+	telling  sync.Mutex // held from reading the directory to taking it into use
+	choosing sync.Mutex // held from reading an account to appending its new password
+
 	cloned atomic.Bool // the city said that another disk of this name is at work
 
 	mu     sync.Mutex // guards alarms

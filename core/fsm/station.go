@@ -1,6 +1,7 @@
 package fsm
 
 import (
+	"errors"
 	"fmt"
 
 	"wardline/sync/planted"
@@ -287,5 +288,5 @@ func (b *batch) takeOther(body *record.Body, e record.Entry, hash record.Hash) e
 	if err := b.tell(body, before, b.meta.index); err != nil {
 		return err
 	}
-	return b.reclassified(body)
+	return errors.Join(b.reclassified(body), b.password(body))
 }

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"net/http"
 	"net/http/cookiejar"
+	"strings"
 	"testing"
 	"time"
 
@@ -115,4 +116,102 @@ func TestAccounts_MadeAtTheCore_LogInAtTheWardWhileItIsCut(t *testing.T) {
 	if _, s := f.try(f.stationURL(), "lan", lan.Password); s != 403 {
 		t.Errorf("log-in of a disabled account: %d", s)
 	}
+}
+
+// TestPassword_ChosenAtAWardThatIsCutOff_HoldsThereAtOnce_AndAtTheCityUnlessChangedMeanwhile:
+// an officer who reaches the station alone, with a password that somebody else set, must
+// not wait for the city; of two changes made apart one stands, and the other is named.
+func TestPassword_ChosenAtAWardThatIsCutOff_HoldsThereAtOnce_AndAtTheCityUnlessChangedMeanwhile(t *testing.T) {
+	if testing.Short() {
+		t.Skip("starts a whole city")
+	}
+	f := startFleet(t)
+	admin := f.login(f.coreURL(0), identity.Administrator)
+	users := f.coreURL(0) + "/api/v1/users"
+	first := map[string]string{}
+	for _, user := range []string{"lan", "minh"} {
+		var r accountReply
+		f.into(f.call(admin, "POST", users, []byte(`{"user":"`+user+`","role":"ward_officer","unit":"ward/26704","reason":"new at the post"}`)), &r)
+		first[user] = r.Password
+		f.wait(user+" logs in at the ward", func() bool { _, s := f.try(f.stationURL(), user, r.Password); return s == 200 })
+	}
+	stop := func() {
+		for i := range f.cores {
+			f.stop[f.cores[i].ID]()
+		}
+	}
+	start := func() {
+		for i := range f.cores {
+			f.startCore(i)
+		}
+		f.ready(f.coreURL(0))
+	}
+	choose := func(user, old, next string, want int) {
+		t.Helper()
+		c, s := f.try(f.stationURL(), user, old)
+		body, err := json.Marshal(map[string]string{"old": old, "new": next})
+		if err != nil || s != 200 {
+			t.Fatal(err, s)
+		}
+		if a := f.call(c, "POST", f.stationURL()+"/api/v1/me/password", body); a.status != want {
+			t.Fatalf("%s: %d %s", user, a.status, a.body)
+		}
+		if want == 204 && f.call(c, "GET", f.stationURL()+"/api/v1/me", nil).status != 401 {
+			t.Error("the session under the old password goes on")
+		}
+	}
+	holds := func(base, user, password string, want int) {
+		t.Helper()
+		if _, s := f.try(base, user, password); s != want {
+			t.Errorf("%s at %s with %q: %d, want %d", user, base, password, s, want)
+		}
+	}
+	stop()
+	choose("lan", first["lan"], "bốn con mèo ngồi", 204)
+	choose("lan", "bốn con mèo ngồi", "năm con gà trống choai", 204) // again, on top of what the city does not know
+	choose("minh", first["minh"], "sáu con trâu cày ruộng", 204)
+	command, s := f.try(f.stationURL(), "command", f.password(identity.CommandOfficer))
+	if a := f.call(command, "POST", f.stationURL()+"/api/v1/me/password", []byte(`{"old":"`+f.password(identity.CommandOfficer)+`","new":"bảy con vịt bơi"}`)); s != 200 || a.status != 403 {
+		t.Errorf("an account of the command centre is changed by a ward's station: %d %s", a.status, a.body)
+	}
+	holds(f.stationURL(), "lan", first["lan"], 403)
+	holds(f.stationURL(), "lan", "năm con gà trống choai", 200)
+	f.stop["station"]()
+	f.startStation()
+	holds(f.stationURL(), "lan", "năm con gà trống choai", 200) // after a restart while cut off
+	f.stop["station"]()
+	start()
+	admin = f.login(f.coreURL(0), identity.Administrator)
+	holds(f.coreURL(0), "lan", first["lan"], 200) // the city knows nothing yet
+	var reset accountReply
+	f.into(f.call(admin, "POST", users+"/minh/password", []byte(`{"reason":"forgotten"}`)), &reset)
+	f.startStation()
+	for i := range f.cores {
+		f.wait("lan's password comes to each core node", func() bool { _, s := f.try(f.coreURL(i), "lan", "năm con gà trống choai"); return s == 200 })
+	}
+	holds(f.coreURL(0), "lan", first["lan"], 403)
+	holds(f.coreURL(0), "minh", "sáu con trâu cày ruộng", 403)
+	f.wait("the city's password holds at the ward", func() bool { _, s := f.try(f.stationURL(), "minh", reset.Password); return s == 200 })
+	holds(f.stationURL(), "minh", "sáu con trâu cày ruộng", 403)
+	f.wait("the station says whose password does not hold", func() bool {
+		a := f.call(f.login(f.stationURL(), identity.Supervisor), "GET", f.stationURL()+"/api/v1/stations", nil)
+		return strings.Contains(string(a.body), "the password that minh chose at the ward does not hold") && !strings.Contains(string(a.body), "that lan chose")
+	})
+	holds(f.stationURL(), "lan", "năm con gà trống choai", 200)
+	var list struct{ Items []accountReply }
+	f.into(f.call(admin, "GET", users, nil), &list)
+	for _, a := range list.Items {
+		if a.User == "lan" && (a.MustChange || a.By != "lan" || a.Reason != "chosen by its officer at the ward") {
+			t.Errorf("%+v", a)
+		}
+	}
+}
+
+func (f *fleet) password(role identity.Role) string {
+	for _, o := range f.officers {
+		if o.Role == role {
+			return o.Password
+		}
+	}
+	return ""
 }

@@ -18,6 +18,12 @@ type Accounts interface {
 	ChangeAccount(ctx context.Context, by identity.Officer, c identity.Change) (identity.Account, error)
 }
 
+// PasswordChooser lets an officer choose a password where accounts are not made: at the
+// ward's station, also while the city is away.
+type PasswordChooser interface {
+	ChoosePassword(ctx context.Context, o identity.Officer, verifier string) error
+}
+
 // maxWhy bounds the reason of a change, in characters.
 const maxWhy = 200
 
@@ -171,8 +177,9 @@ func (s *Server) postMyPassword(w http.ResponseWriter, r *http.Request, o identi
 	if err := readJSON(r, &in); err != nil {
 		return err
 	}
+	there, chooses := s.Backend.(PasswordChooser)
 	b, err := s.accounts()
-	if err != nil {
+	if err != nil && !chooses {
 		return err
 	}
 	if _, err := s.Directory.LogIn(r.Context(), o.User, in.Old, true); err != nil {
@@ -185,7 +192,12 @@ func (s *Server) postMyPassword(w http.ResponseWriter, r *http.Request, o identi
 	if err != nil {
 		return err
 	}
-	if _, err := b.ChangeAccount(r.Context(), o, identity.Change{User: strings.ToLower(o.User), Verifier: &v, Reason: "chosen by its officer"}); err != nil {
+	if chooses {
+		err = there.ChoosePassword(r.Context(), o, v)
+	} else {
+		_, err = b.ChangeAccount(r.Context(), o, identity.Change{User: strings.ToLower(o.User), Verifier: &v, Reason: "chosen by its officer"})
+	}
+	if err != nil {
 		return err
 	}
 	w.WriteHeader(204)

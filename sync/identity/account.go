@@ -29,6 +29,8 @@ type Account struct {
 	Index uint64 `json:"-"`
 	By    string `json:"-"`
 	At    int64  `json:"-"`
+	// Entry is the entry's id.
+	Entry record.ID `json:"-"`
 	// Sealed holds the password's verifier. Its key's name changes with each new
 	// password, and with it ends what was begun under the old one.
 	Sealed record.Sealed `json:"-"`
@@ -115,7 +117,7 @@ func AccountOf(b *record.Body, index uint64) (Account, error) {
 	if a.User != b.Payload.ToOfficer {
 		return a, fmt.Errorf("%w: two names", ErrAccount)
 	}
-	a.Index, a.By, a.At, a.Sealed = index, b.Actor.Name, b.ReceivedAt, *b.Payload.Sealed
+	a.Index, a.Entry, a.By, a.At, a.Sealed = index, b.ID, b.Actor.Name, b.ReceivedAt, *b.Payload.Sealed
 	return a, a.Validate()
 }
 
@@ -167,4 +169,21 @@ func (c *Change) Apply(old Account) (Account, error) {
 		f.add("disabled", "an account comes back with a new password: reset it, which also enables it", "has only the old password")
 	}
 	return a, errors.Join(a.Validate(), errors.Join(f...))
+}
+
+// Chosen is the id of the account's entry that follows from the entry of a password that
+// was chosen at a station (record.KindPassword).
+func Chosen(password record.ID) record.ID { return record.DerivedID("password", password[:]) }
+
+// Choose is the account after its officer chose a password at the station of a ward, by
+// an entry of that station; false when it does not hold: the account is another by now,
+// disabled, or not one of this ward. A station speaks for the officers of its own ward
+// alone, so that a stolen one takes over nobody else's account.
+func (a *Account) Choose(b *record.Body, w record.WardCode) (Account, bool) {
+	if b.Kind != record.KindPassword || b.Payload.Sealed == nil || b.Payload.Target != a.Entry || a.User != b.Payload.ToOfficer || a.Disabled || a.Unit != record.WardUnit(w) {
+		return *a, false
+	}
+	next := *a
+	next.Entry, next.Sealed, next.MustChange, next.By, next.Reason = Chosen(b.ID), *b.Payload.Sealed, false, a.User, "chosen by its officer at the ward"
+	return next, true
 }

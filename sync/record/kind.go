@@ -63,6 +63,9 @@ const (
 	// whether it is disabled; its password's verifier is sealed.
 	KindAccount Kind = 53
 
+	// KindPassword: a ward's officer chose a new password at the ward's station; its verifier
+	// is sealed. Payload.Target is the account's entry that it builds on.
+	KindPassword Kind = 54
 	// KindDevice: a device's credential was made or revoked.
 	KindDevice Kind = 55
 	// KindMachine: a station or a core node may enrol, enrolled, renewed or was
@@ -80,7 +83,7 @@ var kindNames = map[Kind]string{
 	KindAccept: "accept", KindDispatch: "dispatch", KindArrive: "arrive", KindResolve: "resolve", KindClose: "close",
 	KindReopen: "reopen", KindNote: "note", KindContact: "contact", KindMerge: "merge", KindSplit: "split",
 	KindPark: "park", KindHandover: "handover", KindWithdraw: "withdraw", KindRedact: "redact", KindOpened: "opened",
-	KindRules: "rules", KindWards: "wards", KindActivate: "activate", KindAccount: "account", KindDevice: "device", KindMachine: "machine", KindRepeat: "repeat",
+	KindRules: "rules", KindWards: "wards", KindActivate: "activate", KindAccount: "account", KindPassword: "password", KindDevice: "device", KindMachine: "machine", KindRepeat: "repeat",
 }
 
 var kindsByName = func() map[string]Kind {
@@ -113,7 +116,7 @@ func ActionKind(name string) (Kind, bool) {
 func (k Kind) Action() bool { return k >= KindClaim && k <= KindOpened }
 
 // Directory says whether entries of this kind tell the stations how the city
-// works, not what happened: rules and wards, accounts, devices and machines.
+// works, not what happened: rules and wards, accounts and their passwords, devices and machines.
 func (k Kind) Directory() bool { return k >= KindRules && k <= KindMachine }
 
 // DirectoryID is where a ledger finds entries of the directory kinds, which
@@ -130,3 +133,7 @@ func (k Kind) MarshalText() ([]byte, error) { return []byte(k.String()), nil }
 // AlarmClone is the reason of an alarm (Payload.Reason) that says that two disks
 // of one station are at work.
 const AlarmClone = "clone"
+
+// AlarmPassword is the reason of an alarm that says that a password which was chosen at a
+// station does not hold.
+const AlarmPassword = "password"
