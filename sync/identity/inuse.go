@@ -35,9 +35,10 @@ const (
 type InUse struct {
 	ID    [16]byte // hash of the session's random id
 	Began int64
-	Seen  int64  // when it was used last; in a store up to a sixth of the idle time older
-	From  string // the address, of IPv6 the network (Source)
-	With  string // the kind of program (Program)
+	Seen  int64   // when it was used last; in a store up to a sixth of the idle time older
+	Cred  [8]byte // the password's name (Officer.Cred): with another it is over
+	From  string  // the address, of IPv6 the network (Source)
+	With  string  // the kind of program (Program)
 }
 
 // Use is a session in use and whose it is.
@@ -80,6 +81,7 @@ func (x *InUse) Append(b []byte) []byte {
 	b = append(b, x.ID[:]...)
 	b = binary.BigEndian.AppendUint64(b, uint64(x.Began))
 	b = binary.BigEndian.AppendUint64(b, uint64(x.Seen))
+	b = append(b, x.Cred[:]...)
 	b = append(append(b, byte(len(x.From))), x.From...)
 	return append(append(b, byte(len(x.With))), x.With...)
 }
@@ -96,11 +98,11 @@ func shortText(b []byte) (text string, rest []byte, err error) {
 
 // DecodeInUse reads one session and gives what stands behind it.
 func DecodeInUse(b []byte) (x InUse, rest []byte, err error) {
-	if len(b) < 32 {
+	if len(b) < 40 {
 		return x, nil, errUses
 	}
-	x = InUse{ID: [16]byte(b), Began: int64(binary.BigEndian.Uint64(b[16:])), Seen: int64(binary.BigEndian.Uint64(b[24:]))}
-	if x.From, rest, err = shortText(b[32:]); err == nil {
+	x = InUse{ID: [16]byte(b), Began: int64(binary.BigEndian.Uint64(b[16:])), Seen: int64(binary.BigEndian.Uint64(b[24:])), Cred: [8]byte(b[32:])}
+	if x.From, rest, err = shortText(b[40:]); err == nil {
 		x.With, rest, err = shortText(rest)
 	}
 	return x, rest, err
@@ -188,7 +190,7 @@ func (s *Sessions) used(c *claims, from, with string) {
 	m := s.marks[c.id]
 	if m == nil {
 		s.forgetLocked(now)
-		m = &mark{Use: Use{c.user, InUse{ID: c.id, Began: c.began}}}
+		m = &mark{Use: Use{c.user, InUse{ID: c.id, Began: c.began, Cred: c.cred}}}
 		s.marks[c.id] = m
 		select {
 		case s.wake <- struct{}{}:
@@ -246,8 +248,9 @@ func (s *Sessions) List(user string) (Uses, error) {
 		all.Note(x)
 	}
 	now := s.now()
+	o, known := s.dir.OfficerByUser(user)
 	return slices.DeleteFunc(slices.Clone(all), func(x InUse) bool {
-		return ended.Has(x.ID, x.Began) || kept.Has(x.ID, x.Began) || now.UnixMilli()-x.Seen > idle || now.Sub(time.UnixMilli(x.Began)) > SessionLife
+		return !known || x.Cred != o.Cred || ended.Has(x.ID, x.Began) || kept.Has(x.ID, x.Began) || now.UnixMilli()-x.Seen > idle || now.Sub(time.UnixMilli(x.Began)) > SessionLife
 	}), nil
 }
 

@@ -10,19 +10,20 @@ import (
 	"wardline/sync/record"
 )
 
-func lanEverywhere(now func() time.Time) (Account, shelf, func() *Sessions) {
+func lanEverywhere(now func() time.Time) (*oneAccount, Account, func() *Sessions) {
 	a := Account{User: "lan", Role: WardOfficer, Unit: "ward/26704", Index: 1, Sealed: record.Sealed{Key: record.KeyID{1}}}
 	dir := NewDirectory()
-	dir.UseAccounts(&oneAccount{a: a})
+	src := &oneAccount{a: a}
+	dir.UseAccounts(src)
 	kept := shelf{}
-	return a, kept, func() *Sessions { return NewSessions(now, [32]byte{1}, dir).Keep(kept) }
+	return src, a, func() *Sessions { return NewSessions(now, [32]byte{1}, dir).Keep(kept) }
 }
 
 // TestSessions_Unused_EndAfterTheIdleTime_UsedAtAnyNode_GoOn: the node that takes over
 // knows from the store that the session was used at the one that died.
 func TestSessions_Unused_EndAfterTheIdleTime_UsedAtAnyNode_GoOn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		a, _, node := lanEverywhere(time.Now)
+		_, a, node := lanEverywhere(time.Now)
 		one, two := node(), node()
 		ctx, cancel := context.WithCancel(t.Context())
 		defer cancel()
@@ -57,7 +58,7 @@ func TestSessions_Unused_EndAfterTheIdleTime_UsedAtAnyNode_GoOn(t *testing.T) {
 // TestSessions_List_NamesThoseInUse_OfAllNodes_AndOneIsEnded
 func TestSessions_List_NamesThoseInUse_OfAllNodes_AndOneIsEnded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		a, _, node := lanEverywhere(time.Now)
+		src, a, node := lanEverywhere(time.Now)
 		one, two := node(), node()
 		ctx, cancel := context.WithCancel(t.Context())
 		defer cancel()
@@ -89,6 +90,11 @@ func TestSessions_List_NamesThoseInUse_OfAllNodes_AndOneIsEnded(t *testing.T) {
 		if l, err := two.List("lan"); err != nil || len(l) != 1 {
 			t.Errorf("%v %v", l, err)
 		}
+		src.a.Sealed.Key = record.KeyID{2} // a new password
+		if l, err := two.List("lan"); err != nil || len(l) != 0 {
+			t.Errorf("a session under the old password is listed: %v %v", l, err)
+		}
+		src.a.Sealed.Key = record.KeyID{1}
 		if ok, err := one.EndListed(ctx, "lan", [16]byte{}, true); !ok || err != nil {
 			t.Fatal(ok, err)
 		}

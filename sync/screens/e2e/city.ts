@@ -126,6 +126,12 @@ export class Session {
     return (await r.json()) as T;
   }
 
+  async post<T>(path: string, body: object): Promise<T> {
+    const r = await fetch(this.base + path, { method: "POST", headers: { Cookie: this.cookie, "Content-Type": "application/json" }, body: JSON.stringify(body) });
+    if (!r.ok) throw new Error(`${path}: ${r.status} ${await r.text()}`);
+    return (await r.json()) as T;
+  }
+
   async act(incident: string, action: string, fields: Record<string, unknown> = {}): Promise<void> {
     const { version } = await this.get<{ version: string }>(`/api/v1/incidents/${incident}`);
     const r = await fetch(`${this.base}/api/v1/incidents/${incident}/actions`, {

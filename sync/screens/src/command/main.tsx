@@ -6,8 +6,9 @@ import "./command.css";
 import { signal } from "@preact/signals";
 import type { JSX } from "preact";
 import { useEffect } from "preact/hooks";
+import { AccountButton } from "../lib/account";
 import { clock, now } from "../lib/clock";
-import { logOut, me } from "../lib/session";
+import { logOut } from "../lib/session";
 import { start } from "../lib/start";
 import { Button, LinePill, StreamState, Toggles } from "../lib/ui";
 import { w } from "../lib/words";
@@ -32,7 +33,6 @@ const wall = signal(location.hash === "#wall");
 addEventListener("hashchange", () => (wall.value = location.hash === "#wall"));
 
 function Top(): JSX.Element {
-  const o = me.value!;
   return (
     <header class="top">
       <h1>{unit.value === "command" ? c("title") : c("desk_of", { unit: unitName(unit.value) })}</h1>
@@ -42,7 +42,7 @@ function Top(): JSX.Element {
       <Button onClick={() => (location.hash = "wall")}>{c("wall")}</Button>
       <Button k="?" onClick={() => ask("help")}>{t("help")}</Button>
       <Toggles />
-      <span class="who">{o.user} <span class="dim">{w(o.role)}</span></span>
+      <AccountButton />
       <Button kind="quiet" onClick={() => void logOut()}>{w("log_out")}</Button>
     </header>
   );

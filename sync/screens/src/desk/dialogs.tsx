@@ -1,6 +1,7 @@
 // Every question of the desk.
 import type { JSX } from "preact";
 import { useEffect, useState } from "preact/hooks";
+import { AccountDialog } from "../lib/account";
 import { categories, get, priorities, verdictOf, verdicts, type Category, type Incident, type Priority } from "../lib/api";
 import { nodeNow, span } from "../lib/clock";
 import { beat } from "../lib/live";
@@ -182,7 +183,8 @@ function Merge(p: { i: Incident }): JSX.Element {
 export function Questions(): JSX.Element | null {
   const q = question.value;
   const i = detail.value;
-  if (!q || !me.value) return null;
+  if (!me.value) return null;
+  if (!q) return <AccountDialog />;
   switch (q) {
     case "help": return <Help />;
     case "shift": return <Shift />;

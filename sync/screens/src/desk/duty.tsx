@@ -2,6 +2,7 @@
 // are printed on the case's buttons, and let nobody in who may not see reports.
 import type { JSX } from "preact";
 import { useEffect } from "preact/hooks";
+import { accountOpen, MustChange } from "../lib/account";
 import { now } from "../lib/clock";
 import { useKeys } from "../lib/keys";
 import { stream } from "../lib/live";
@@ -58,7 +59,7 @@ export function useDutyKeys(fit: () => void, on = true): void {
     X: () => void wake().then(() => play("P1")), "/": () => document.getElementById("search")?.focus(), "?": () => ask("help"),
     ...(i?.category && settle.length === 0 ? Object.fromEntries(checklists[i.category].map((id, n) => [String(n + 1), () => c.work && toggleCheck(i, id)])) : {}),
     ...Object.fromEntries(settle.map((x) => [x.key, () => stream.value === "live" && x.take()])),
-  }, question.value === null && on);
+  }, question.value === null && !accountOpen.value && on);
 }
 
 /** A screen for officers who may see reports; others log in, or are told. */
@@ -69,6 +70,7 @@ export function Gate(p: { title: string; inside: () => JSX.Element }): JSX.Eleme
   });
   if (o === undefined) return <main class="login" aria-busy="true"><h1>{w("app")}</h1><p role="status">{unreachable.value ? w("no_answer") : ""}</p></main>;
   if (o === null || stream.value === "out") return <LogIn title={p.title} onIn={begin} />;
+  if (o.must_change) return <MustChange />;
   if (o.role === "administrator") return <main class="login"><h1>{p.title}</h1><p>{t("no_right")}</p><LogIn title={w("log_in")} /></main>;
   return <p.inside />;
 }

@@ -1,8 +1,9 @@
 // What is always in view: who works here, the line, the bell, what this screen can promise now.
 import type { JSX } from "preact";
+import { AccountButton } from "../lib/account";
 import { clock, now, span, dated } from "../lib/clock";
 import { beat, heardAt, stream } from "../lib/live";
-import { logOut, me } from "../lib/session";
+import { logOut } from "../lib/session";
 import { Button, LinePill, StreamState, Toggles } from "../lib/ui";
 import { w } from "../lib/words";
 import { audible, wake } from "./sound";
@@ -11,7 +12,6 @@ import { cut, reviewed, readReview, unitName, unit } from "./state";
 import { t } from "./words";
 
 export function Top(): JSX.Element {
-  const o = me.value!;
   return (
     <header class="top">
       <h1>{t("title")} <span class="dim">{unitName(unit.value)}</span></h1>
@@ -23,7 +23,7 @@ export function Top(): JSX.Element {
       <Button k="H" onClick={() => ask("handover")}>{t("handover")}</Button>
       <Button k="?" onClick={() => ask("help")}>{t("help")}</Button>
       <Toggles />
-      <span class="who">{o.user} <span class="dim">{w(o.role)}</span></span>
+      <AccountButton />
       <Button kind="quiet" onClick={() => void logOut()}>{w("log_out")}</Button>
     </header>
   );

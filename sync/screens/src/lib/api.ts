@@ -13,7 +13,7 @@ export type Status = "received" | "claimed" | "classified" | "verified" | "dispa
 export type Role = "ward_officer" | "department_officer" | "command_officer" | "supervisor" | "administrator" | "auditor";
 export type Progress = "told" | "seen" | "accepted" | "forwarded" | "done";
 
-export interface Officer { user: string; role: Role; unit: string }
+export interface Officer { user: string; role: Role; unit: string; must_change?: boolean }
 export interface Place { lat: number; lon: number; accuracy_m: number; fixed_at?: Stamp }
 export interface Author { entry: ID; name: string; unit?: string; origin: string; at: Stamp; clock_sure: boolean; offline?: boolean }
 export interface Holder { officer: string; by: Author }
