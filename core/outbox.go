@@ -208,7 +208,7 @@ func (x outbox) Missing(_ context.Context, o record.Origin, heads []record.Head,
 	return p.flush(nil)
 }
 
-// Resync sends the rules, wards, accounts and devices in effect and every open incident that
+// Resync sends the rules, wards, accounts and devices in effect, the warnings that hold, and every open incident that
 // concerns the ward.
 func (x outbox) Resync(ctx context.Context, o record.Origin, w *record.Wrapper, send func(downlink.Part) error) (downlink.Cursor, error) {
 	ward, err := wardOf(o)
@@ -228,6 +228,9 @@ func (x outbox) Resync(ctx context.Context, o record.Origin, w *record.Wrapper, 
 		return cur, err
 	}
 	if err := x.l.d.Machine.DevicesOf(ward, p.add); err != nil {
+		return cur, err
+	}
+	if err := x.l.d.Machine.BroadcastsFor(ward, p.add); err != nil {
 		return cur, err
 	}
 	if planted.ResyncEmpty {

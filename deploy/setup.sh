@@ -9,6 +9,7 @@ want mosquitto mosquitto
 want mosquitto_pub mosquitto-clients
 want protoc protobuf-compiler
 want chromium chromium
+want xmllint libxml2-utils
 [ ${#need[@]} -eq 0 ] && exit 0
 if ! command -v apt-get >/dev/null 2>&1 || [ "$(id -u)" != 0 ]; then
   echo "missing: ${need[*]} (install them; tests that need them are skipped)" >&2

@@ -59,6 +59,7 @@ type Station struct {
 	trust       *trust.Holder
 	member      *trust.Member
 	credentials *credentials
+	alerts      *alerts
 	limits      *rates.Limits
 	mqtt        *broker.Broker // nil without an MQTT address
 	receipts    *receipts
@@ -141,6 +142,9 @@ func New(c Config, log *slog.Logger) (s *Station, err error) {
 	if err = s.openCredentials(); err != nil {
 		return nil, err
 	}
+	if err = s.openAlerts(); err != nil {
+		return nil, err
+	}
 	if s.view, err = view.New(s.ledger.DB(), stationLog{s.ledger}, s.log); err != nil {
 		return nil, err
 	}
@@ -153,7 +157,7 @@ func New(c Config, log *slog.Logger) (s *Station, err error) {
 	}
 	s.cloned.Store(other != nil)
 	line := &Line{Origin: s.origin, Ledger: s.ledger, Keys: s.keys, Alarm: s.alarm, Lacks: func() { s.down.Again() },
-		Cloned: func() { s.cloned.Store(true) }, Claimed: s.claimed, Told: s.readDirectory, Device: s.heardOfDevice, Log: s.log}
+		Cloned: func() { s.cloned.Store(true) }, Claimed: s.claimed, Told: s.readDirectory, Device: s.heardOfDevice, Broadcast: s.heardOfAlert, Log: s.log}
 	connect := wire.Connect(s.connect)
 	s.up = uplink.New(uplink.Config{Open: connect.Up, Boot: b, Wall: s.wall, Log: s.log}, line.Up())
 	s.down = downlink.New(downlink.Config{Open: connect.Down, Boot: b, Wall: s.wall, Log: s.log}, line.Down())
@@ -184,6 +188,7 @@ func New(c Config, log *slog.Logger) (s *Station, err error) {
 			}
 		}()
 		s.receipts = newReceipts(s)
+		s.alerts.announce = func(payload []byte, took func(string)) int { return s.mqtt.Announce(s.c.Ward, payload, took) }
 	}
 	if s.http, err = net.Listen("tcp", c.HTTP); err != nil || c.TLS.HTTP == "" {
 		return s, err
@@ -254,6 +259,7 @@ func (s *Station) Run(ctx context.Context) error {
 	start(&fg, "lists", func() error { return s.view.Run(front) })
 	start(&fg, "tables", func() error { return s.proveFiles(front) })
 	start(&fg, "other disk", func() error { every(front, otherDiskEvery, s.askForOther); return nil })
+	start(&fg, "warnings", func() error { return s.alerts.run(front) })
 	start(&fg, "routing", func() error { return s.routeAlone(front) })
 	for _, p := range s.panels {
 		start(&fg, "alarm line "+p.c.Device, func() error { return p.run(front) })

@@ -33,7 +33,9 @@ type Line struct {
 	Told func() error
 	// Device is called after the downlink brought what the city says of a device; nil: nobody asks.
 	Device func(index uint64, b *record.Body)
-	Log    *slog.Logger
+	// Broadcast is called after the downlink brought a public warning; nil: nobody asks.
+	Broadcast func(index uint64, b *record.Body)
+	Log       *slog.Logger
 }
 
 // Up is the ledger as the uplink needs it.
@@ -89,7 +91,7 @@ func (x store) Refused(c record.ChainID, from record.Seq, detail string) {
 	x.l.Alarm(fmt.Sprintf("the city refuses the entries from %s %s %d on; they stay here and are offered again: %s", c.Incarnation, c.Lane, from, detail))
 }
 
-// deviceSaid is what the city says of a device, at a place in its order.
+// deviceSaid is what the city says of a device, or a warning, at a place in its order.
 type deviceSaid struct {
 	index uint64
 	body  record.Body
@@ -133,7 +135,7 @@ func (x sink) Apply(p downlink.Part, w *record.Wrapper) error {
 	told := false   // of rules or wards
 	cloned := false // by its own word
 	var claims []record.Body
-	var devices []deviceSaid
+	var devices, warnings []deviceSaid
 	var alarms []string
 	for _, e := range p.Entries {
 		entry, rest, err := record.DecodeEntry(e.Raw)
@@ -142,9 +144,12 @@ func (x sink) Apply(p downlink.Part, w *record.Wrapper) error {
 		}
 		f.Entries = append(f.Entries, ledger.CityEntry{Index: e.Index, Entry: entry})
 		if body, err := record.DecodeBody(entry.Body); err == nil { // else the ledger says so
-			if body.Kind == record.KindDevice {
+			switch {
+			case body.Kind == record.KindDevice:
 				devices = append(devices, deviceSaid{e.Index, body})
-			} else {
+			case body.Kind.Broadcast():
+				warnings = append(warnings, deviceSaid{e.Index, body})
+			default:
 				told = told || body.Kind.Directory()
 			}
 			if body.Kind == record.KindClaim {
@@ -188,6 +193,11 @@ func (x sink) Apply(p downlink.Part, w *record.Wrapper) error {
 	for i := range devices {
 		if x.l.Device != nil {
 			x.l.Device(devices[i].index, &devices[i].body)
+		}
+	}
+	for i := range warnings {
+		if x.l.Broadcast != nil {
+			x.l.Broadcast(warnings[i].index, &warnings[i].body)
 		}
 	}
 	if !told {

@@ -34,6 +34,8 @@ func (b *batch) body(raw []byte) (Result, error) {
 		return b.machine(&body)
 	case record.KindDevice:
 		return b.device(&body)
+	case record.KindBroadcast:
+		return b.cityBroadcast(&body)
 	}
 	if detail, err := b.fits(&body); err != nil || detail != "" {
 		return Result{Status: Refused, Detail: detail}, err

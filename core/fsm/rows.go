@@ -27,6 +27,8 @@ const (
 	rowMachine   = 'y' // name -> machine row
 	rowAuthority = 'z' // one row: the generations that are trusted
 	rowStation   = 'w' // ward -> nothing: wards whose station has come, which hear of rules and wards
+	rowAlert     = 'g' // id -> index, until, for a warning
+	rowReached   = 'f' // id of a warning, ward -> index of the entry that says how many devices it has reached
 	rowMalformed = 'q' // ring -> ring row; ring, slot -> malformed input
 	rowKey       = 'k' // city index of a block -> wrapped keys of its entries; outside chain and digest
 )

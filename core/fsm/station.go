@@ -288,5 +288,8 @@ func (b *batch) takeOther(body *record.Body, e record.Entry, hash record.Hash) e
 	if err := b.tell(body, before, b.meta.index); err != nil {
 		return err
 	}
+	if body.Kind.Broadcast() {
+		return b.wardBroadcast(body)
+	}
 	return errors.Join(b.reclassified(body), b.password(body))
 }

@@ -38,6 +38,7 @@ type Broker struct {
 	mu       sync.Mutex // guards what follows
 	sessions map[string]*session
 	retained map[string]kept
+	said     map[record.WardCode]announcement // what each ward's devices are to know now
 	conns    map[*conn]struct{}
 	closing  bool
 	serving  sync.WaitGroup // added to under mu, while not closing
@@ -56,7 +57,7 @@ func New(cfg Config, auth Auth, handler Handler, log *slog.Logger) (*Broker, err
 	}
 	b := &Broker{cfg: cfg, auth: auth, handler: handler, log: log, gate: newGate(cfg.MaxHalfOpen),
 		pending: semaphore.NewWeighted(cfg.MaxPendingBytes), sessions: make(map[string]*session),
-		retained: make(map[string]kept), conns: make(map[*conn]struct{}), checks: make(chan struct{}, maxChecks)}
+		retained: make(map[string]kept), said: make(map[record.WardCode]announcement), conns: make(map[*conn]struct{}), checks: make(chan struct{}, maxChecks)}
 	caps := mqtt.NewDefaultServerCapabilities()
 	caps.MaximumClients = int64(cfg.MaxClients)
 	caps.MaximumMessageExpiryInterval = 0
@@ -249,18 +250,6 @@ func (b *Broker) Send(device string, leaf Leaf, payload []byte) bool {
 	topic := deviceTopic(s.dev, string(leaf))
 	s.mu.Unlock()
 	return s.enqueue(b, topic, payload)
-}
-
-// Alert queues a message for all devices of a ward that read its alerts and
-// returns how many those are.
-func (b *Broker) Alert(ward record.WardCode, payload []byte) (devices int) {
-	topic := AlertTopic(ward)
-	for _, s := range b.allSessions() {
-		if s.enqueue(b, topic, payload) {
-			devices++
-		}
-	}
-	return devices
 }
 
 // Room says that there is room again: clients with publishes that were answered

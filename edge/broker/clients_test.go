@@ -150,13 +150,15 @@ func TestBroker_Mosquitto_PublishesAndReads(t *testing.T) {
 			if err := sub.Start(); err != nil {
 				t.Fatal(err)
 			}
-			waitFor(t, func() bool { return b.Alert(testWard, []byte("alert")) == 1 })
-			b.Send("app-2", Receipt, []byte("r1"))
+			waitFor(t, func() bool { return b.Send("app-2", Receipt, []byte("r1")) })
 			b.Send("app-2", Receipt, []byte("r2"))
+			if n := b.Announce(testWard, []byte("alert"), nil); n != 1 {
+				t.Errorf("announced to %d", n)
+			}
 			if err := sub.Wait(); err != nil {
 				t.Errorf("mosquitto_sub: %v: %s", err, read.String())
 			}
-			want := "wardline/v1/26704/alert 1 alert\nwardline/v1/26704/app-2/receipt 1 r1\nwardline/v1/26704/app-2/receipt 1 r2\n"
+			want := "wardline/v1/26704/app-2/receipt 1 r1\nwardline/v1/26704/app-2/receipt 1 r2\nwardline/v1/26704/alert 1 alert\n"
 			if read.String() != want {
 				t.Errorf("it read %q", read.String())
 			}

@@ -168,7 +168,7 @@ func (h *hooks) OnSubscribed(cl *mqtt.Client, pk packets.Packet, codes []byte) {
 	}
 }
 
-// OnPacketProcessed shows the retained status after SUBACK.
+// OnPacketProcessed shows the retained status and what the ward is to know after SUBACK.
 func (h *hooks) OnPacketProcessed(cl *mqtt.Client, pk packets.Packet, err error) {
 	c, ok := cl.Net.Conn.(*conn)
 	if !ok || err != nil || pk.FixedHeader.Type != packets.Subscribe || len(c.fresh) == 0 {
@@ -179,8 +179,9 @@ func (h *hooks) OnPacketProcessed(cl *mqtt.Client, pk packets.Packet, err error)
 	h.b.mu.Unlock()
 	if ok {
 		c.sess.show(h.b, c, c.fresh, k.payload, true)
-		c.wakeUp()
 	}
+	c.sess.remind(h.b, c, c.fresh)
+	c.wakeUp()
 }
 
 // OnUnsubscribed forgets subscriptions.

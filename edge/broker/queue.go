@@ -112,17 +112,21 @@ func (s *session) nextIDLocked() uint16 {
 // acknowledged takes a PUBACK and says whether it ended a message.
 func (s *session) acknowledged(c *conn, id uint16) bool {
 	s.mu.Lock()
-	defer s.mu.Unlock()
 	if s.conn != c {
+		s.mu.Unlock()
 		return false
 	}
-	for i, m := range s.queue[:s.sent] {
-		if m.id == id {
-			s.removeLocked(c.b, i)
-			return true
-		}
+	i := slices.IndexFunc(s.queue[:s.sent], func(m *message) bool { return m.id == id })
+	var took func(string)
+	if i >= 0 {
+		took = s.queue[i].took
+		s.removeLocked(c.b, i)
 	}
-	return false
+	s.mu.Unlock()
+	if took != nil {
+		took(c.dev.ID)
+	}
+	return i >= 0
 }
 
 // subscribe notes a subscription and says whether it is new.

@@ -52,7 +52,8 @@ type message struct {
 	payload []byte
 	qos     byte
 	retain  bool
-	id      uint16 // 0 until it is sent; kept when it is sent again
+	id      uint16              // 0 until it is sent; kept when it is sent again
+	took    func(device string) // called when the device has acknowledged it; nil: nobody asks
 }
 
 // size is the remaining length of its PUBLISH.

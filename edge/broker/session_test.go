@@ -206,7 +206,7 @@ func TestBroker_Alert_ReachesItsWardOnly(t *testing.T) {
 	}
 	other := mustLogin(t, b, as("other-1"))
 	other.subscribe(AlertTopic(otherWard), 1)
-	if n := b.Alert(testWard, []byte("flood")); n != 2 {
+	if n := b.Announce(testWard, []byte("flood"), nil); n != 2 {
 		t.Errorf("%d devices, want 2", n)
 	}
 	for _, c := range here {
@@ -411,7 +411,7 @@ func TestSession_DeviceMovedToAnotherWard_StartsAnew(t *testing.T) {
 	if c = mustLogin(t, b, as("app-1").kept()); c.present {
 		t.Error("it still reads the alerts of its old ward")
 	}
-	if n := b.Alert(testWard, []byte("x")); n != 0 {
+	if n := b.Announce(testWard, []byte("x"), nil); n != 0 {
 		t.Errorf("%d devices of the old ward", n)
 	}
 }

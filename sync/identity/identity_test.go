@@ -64,10 +64,10 @@ func TestDirectory_ShortPassword_IsRefused(t *testing.T) {
 
 func TestPolicy_EveryRightOfEveryRole(t *testing.T) {
 	want := map[Role][]Right{
-		WardOfficer:       {ReadIncidents, ActOnIncident, OpenReporter, ReadStations, EnterReport, Own},
+		WardOfficer:       {ReadIncidents, ActOnIncident, OpenReporter, ReadStations, EnterReport, Own, Broadcast},
 		DepartmentOfficer: {ReadIncidents, ActOnIncident, OpenReporter, ReadStations, EnterReport, Own},
-		CommandOfficer:    {ReadIncidents, ActOnIncident, OpenReporter, ReadStations, EnterReport, Own},
-		Supervisor:        {ReadIncidents, ActOnIncident, OpenReporter, ReadStations, EnterReport, Own},
+		CommandOfficer:    {ReadIncidents, ActOnIncident, OpenReporter, ReadStations, EnterReport, Own, Broadcast},
+		Supervisor:        {ReadIncidents, ActOnIncident, OpenReporter, ReadStations, EnterReport, Own, Broadcast},
 		Administrator:     {ReadEntries, ReadStations, ManageRules, ReadAccounts, ManageAccounts, Own, ManageMachines, ManageDevices},
 		Auditor:           {ReadIncidents, ReadEntries, Export, ReadStations, ReadAccounts, Own},
 	}

@@ -21,6 +21,9 @@ const (
 	ReadStations Right = "read_stations"
 	EnterReport  Right = "enter_report"
 	ManageRules  Right = "manage_rules"
+	// Broadcast: warn the public. A ward's officer warns the own ward alone, and only at
+	// its station while that is cut off; otherwise the city speaks with one voice.
+	Broadcast Right = "broadcast"
 
 	ReadAccounts   Right = "read_accounts"
 	ManageAccounts Right = "manage_accounts"
@@ -42,6 +45,7 @@ var policy = map[Right][]Role{
 	ReadStations:  {WardOfficer, DepartmentOfficer, CommandOfficer, Supervisor, Administrator, Auditor},
 	EnterReport:   {WardOfficer, DepartmentOfficer, CommandOfficer, Supervisor},
 	ManageRules:   {Administrator},
+	Broadcast:     {WardOfficer, CommandOfficer, Supervisor},
 
 	ReadAccounts:   {Administrator, Auditor},
 	ManageAccounts: {Administrator},
@@ -80,6 +84,11 @@ var Endpoints = map[string]Access{
 	"POST /api/v1/incidents/{id}/reporter": {Right: OpenReporter},
 	"GET /api/v1/live":                     {Right: ReadIncidents},
 	"GET /api/v1/malformed":                {Right: ReadIncidents},
+	"GET /api/v1/alerts":                   {Open: true}, // warnings are for everybody
+	"GET /api/v1/alerts/feed":              {Open: true},
+	"GET /api/v1/alerts/{id}":              {Open: true},
+	"POST /api/v1/alerts":                  {Right: Broadcast},
+	"GET /api/v1/broadcasts":               {Right: ReadStations},
 	"GET /api/v1/entries":                  {Right: ReadEntries},
 	"GET /api/v1/digest":                   {Right: ReadEntries},
 	"GET /api/v1/log/key":                  {Right: ReadEntries},

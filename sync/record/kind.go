@@ -72,6 +72,12 @@ const (
 	// revoked; or the city's certificate authority changed.
 	KindMachine Kind = 56
 
+	// KindBroadcast: a public warning (CAP 1.2), its update or its cancel, for the
+	// wards of Payload.Told until Payload.Until; Payload.Target is the one that it is about.
+	KindBroadcast Kind = 70
+	// KindReached: how many devices of a ward a warning (Payload.Target) has reached.
+	KindReached Kind = 71
+
 	// KindRepeat stands in the city's order alone: a report's second arrival.
 	KindRepeat Kind = 61
 )
@@ -84,6 +90,7 @@ var kindNames = map[Kind]string{
 	KindReopen: "reopen", KindNote: "note", KindContact: "contact", KindMerge: "merge", KindSplit: "split",
 	KindPark: "park", KindHandover: "handover", KindWithdraw: "withdraw", KindRedact: "redact", KindOpened: "opened",
 	KindRules: "rules", KindWards: "wards", KindActivate: "activate", KindAccount: "account", KindPassword: "password", KindDevice: "device", KindMachine: "machine", KindRepeat: "repeat",
+	KindBroadcast: "broadcast", KindReached: "reached",
 }
 
 var kindsByName = func() map[string]Kind {
@@ -126,6 +133,12 @@ var DirectoryID = DerivedID("directory")
 // DevicesID is where a ledger finds what the city said of devices: there are many, and
 // they are read apart from the rest of the directory.
 var DevicesID = DerivedID("devices")
+
+// BroadcastsID is where a ledger finds warnings, and how far each has reached.
+var BroadcastsID = DerivedID("broadcasts")
+
+// Broadcast says whether entries of this kind are about a public warning.
+func (k Kind) Broadcast() bool { return k == KindBroadcast || k == KindReached }
 
 // MarshalText is the kind's name.
 func (k Kind) MarshalText() ([]byte, error) { return []byte(k.String()), nil }

@@ -1,0 +1,534 @@
+package api
+
+import (
+	"context"
+	"encoding/json"
+	"encoding/xml"
+	"errors"
+	"fmt"
+	"io"
+	"mime"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"wardline/sync/cap"
+	"wardline/sync/identity"
+	"wardline/sync/record"
+	"wardline/sync/routing"
+)
+
+// Broadcasts are the public warnings of a node, and how they get into the log.
+type Broadcasts interface {
+	// Broadcasts are those that this node knows, the newest first, at most limit; with until those alone
+	// that hold at that time, milliseconds since the Unix epoch, UTC.
+	Broadcasts(ctx context.Context, limit int, until int64) ([]Broadcast, error)
+	Broadcast(ctx context.Context, id record.ID) (b Broadcast, known bool, err error)
+	// Send takes a warning that was checked (cap.Alert.Check) into the log; it answers after
+	// the commit, at a station after the sync. The same id again changes nothing.
+	Send(ctx context.Context, by identity.Officer, body record.Body) error
+}
+
+// Broadcast is a warning and how far it is.
+type Broadcast struct {
+	cap.Held
+	Index   uint64 // in the city's order; 0: the city does not have it yet
+	Reached []Reached
+}
+
+// Reached is what a ward's station said of a warning.
+type Reached struct {
+	Ward record.WardCode `json:"ward"`
+	// Devices acknowledged it, of Listening that read the ward's alerts.
+	Devices   int  `json:"devices"`
+	Listening int  `json:"listening"`
+	At        Time `json:"at"`
+}
+
+// ReachedBody is the entry in which a station says how far a warning is.
+func ReachedBody(id, alert record.ID, r Reached) (record.Body, error) {
+	data, err := json.Marshal(r)
+	return record.Body{ID: id, Kind: record.KindReached, Payload: record.Payload{Target: alert, Ward: r.Ward, Data: data}}, err
+}
+
+// ReachedOf reads such an entry.
+func ReachedOf(b *record.Body) (r Reached, err error) {
+	if err = json.Unmarshal(b.Payload.Data, &r); err != nil {
+		return r, fmt.Errorf("api: how far warning %s is: %w", b.Payload.Target, err)
+	}
+	r.At = Time(b.ReceivedAt)
+	return r, nil
+}
+
+// Limits of warnings.
+const (
+	maxAlertsListed = 200
+	// maxAhead is how long a warning may hold: a month, as the longest flood.
+	maxAhead = 31 * 24 * time.Hour
+)
+
+type alertJSON struct {
+	ID      record.ID         `json:"id"`
+	State   string            `json:"state"`
+	Target  *record.ID        `json:"target,omitempty"`
+	Wards   []record.WardCode `json:"wards"`
+	Expires Time              `json:"expires"`
+	Alert   cap.Alert         `json:"alert"`
+	// For officers.
+	By      string     `json:"by,omitempty"`
+	Origin  string     `json:"origin,omitempty"`
+	Index   *uint64    `json:"index,omitempty"`
+	Reached *[]Reached `json:"reached,omitempty"`
+}
+
+func alertOf(b *Broadcast, state string) alertJSON {
+	a := alertJSON{ID: b.ID, State: state, Wards: b.Wards, Expires: Time(b.Until), Alert: b.Alert}
+	if a.Wards == nil {
+		a.Wards = []record.WardCode{}
+	}
+	if !b.Target.Zero() {
+		a.Target = &b.Target
+	}
+	return a
+}
+
+func heldOf(list []Broadcast) []cap.Held {
+	out := make([]cap.Held, len(list))
+	for i := range list {
+		out[i] = list[i].Held
+	}
+	return out
+}
+
+func (s *Server) broadcasts() (Broadcasts, error) {
+	b, ok := s.Backend.(Broadcasts)
+	if !ok {
+		return nil, Problem(404, "not-here", "", "this node knows no warnings")
+	}
+	return b, nil
+}
+
+// present are the warnings that hold for the public, in a ward or in any.
+func (s *Server) present(r *http.Request, ward record.WardCode) ([]Broadcast, error) {
+	b, err := s.broadcasts()
+	if err != nil {
+		return nil, err
+	}
+	now := s.Now().UnixMilli()
+	all, err := b.Broadcasts(r.Context(), maxAlertsListed, now)
+	if err != nil {
+		return nil, err
+	}
+	var out []Broadcast
+	for _, h := range cap.Present(heldOf(all), ward, now, true) {
+		out = append(out, all[slices.IndexFunc(all, func(x Broadcast) bool { return x.ID == h.ID })])
+	}
+	return out, nil
+}
+
+// anybody bounds the questions of those who do not say who they are.
+func (s *Server) anybody() error {
+	if s.follow.AllowN(s.Now(), 1) {
+		return nil
+	}
+	e := Problem(429, "too-many", "", "too many ask at once; ask again in a few seconds")
+	e.RetryAfter = 5
+	return e
+}
+
+// getAlerts are the warnings that hold, for everybody.
+func (s *Server) getAlerts(w http.ResponseWriter, r *http.Request) error {
+	if err := s.anybody(); err != nil {
+		return err
+	}
+	ward := record.WardCode(r.URL.Query().Get("ward"))
+	if ward != "" && !ward.Valid() {
+		return Problem(400, "invalid-ward", "ward", "a ward has five digits; leave it out for the whole city")
+	}
+	list, err := s.present(r, ward)
+	if err != nil {
+		return err
+	}
+	out := struct {
+		At    Time        `json:"at"`
+		Items []alertJSON `json:"items"`
+	}{Time(s.Now().UnixMilli()), []alertJSON{}}
+	for i := range list {
+		out.Items = append(out.Items, alertOf(&list[i], cap.Holds))
+	}
+	return s.answer(w, 200, out)
+}
+
+// feed is Atom (RFC 4287), as readers of CAP poll it.
+type feed struct {
+	XMLName xml.Name `xml:"http://www.w3.org/2005/Atom feed"`
+	ID      string   `xml:"id"`
+	Title   string   `xml:"title"`
+	Updated string   `xml:"updated"`
+	Author  string   `xml:"author>name"`
+	Entries []feedEntry
+}
+
+type feedEntry struct {
+	XMLName xml.Name `xml:"entry"`
+	ID      string   `xml:"id"`
+	Title   string   `xml:"title"`
+	Updated string   `xml:"updated"`
+	Summary string   `xml:"summary"`
+	Link    feedLink `xml:"link"`
+}
+
+type feedLink struct {
+	Rel  string `xml:"rel,attr"`
+	Type string `xml:"type,attr"`
+	Href string `xml:"href,attr"`
+}
+
+const capType = "application/cap+xml"
+
+// getAlertFeed lists the warnings that hold for other systems, with links to their CAP.
+func (s *Server) getAlertFeed(w http.ResponseWriter, r *http.Request) error {
+	if err := s.anybody(); err != nil {
+		return err
+	}
+	list, err := s.present(r, "")
+	if err != nil {
+		return err
+	}
+	f := feed{ID: "urn:wardline:alerts", Title: "Wardline", Author: "Wardline", Updated: time.UnixMilli(0).UTC().Format(time.RFC3339)}
+	for i := range list {
+		h := &list[i]
+		at := time.UnixMilli(int64(h.Alert.Sent)).UTC().Format(time.RFC3339)
+		f.Updated = max(f.Updated, at)
+		in := h.Alert.In("vi")
+		f.Entries = append(f.Entries, feedEntry{ID: "urn:uuid:" + h.ID.String(), Title: in.Headline, Updated: at, Summary: in.Description,
+			Link: feedLink{"alternate", capType, "/api/v1/alerts/" + h.ID.String() + ".cap"}})
+	}
+	raw, err := xml.MarshalIndent(f, "", "  ")
+	if err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/atom+xml; charset=utf-8")
+	_, _ = w.Write(append([]byte(xml.Header), raw...)) // the client has gone; there is nobody to tell
+	return nil
+}
+
+// getAlert is one warning, as JSON or, with .cap behind its id, as CAP. The public
+// reads what was meant for it, also when it is over.
+func (s *Server) getAlert(w http.ResponseWriter, r *http.Request) error {
+	if err := s.anybody(); err != nil {
+		return err
+	}
+	name, asCAP := strings.CutSuffix(r.PathValue("id"), ".cap")
+	id, err := record.ParseID(name)
+	if err != nil {
+		return Problem(400, "invalid-id", "id", "%v", err)
+	}
+	b, err := s.broadcasts()
+	if err != nil {
+		return err
+	}
+	x, known, err := b.Broadcast(r.Context(), id)
+	if err != nil {
+		return err
+	}
+	_, officer := s.session(r)
+	if !known || !officer && (x.Alert.Status != cap.Actual || x.Alert.Scope != cap.Public) {
+		return Problem(404, "not-found", "id", "there is no warning %s", id)
+	}
+	if asCAP {
+		w.Header().Set("Content-Type", capType)
+		_, _ = w.Write(x.Alert.XML()) // the client has gone; there is nobody to tell
+		return nil
+	}
+	all, err := b.Broadcasts(r.Context(), maxAlertsListed, 0)
+	if err != nil {
+		return err
+	}
+	return s.answer(w, 200, alertOf(&x, cap.States(append(heldOf(all), x.Held), s.Now().UnixMilli())[id]))
+}
+
+// getBroadcasts is the list of a desk: the past with it, exercises, and how far each is.
+func (s *Server) getBroadcasts(w http.ResponseWriter, r *http.Request, _ identity.Officer) error {
+	b, err := s.broadcasts()
+	if err != nil {
+		return err
+	}
+	all, err := b.Broadcasts(r.Context(), maxAlertsListed, 0)
+	if err != nil {
+		return err
+	}
+	states := cap.States(heldOf(all), s.Now().UnixMilli())
+	items := []alertJSON{}
+	for i := range all {
+		x := &all[i]
+		j := alertOf(x, states[x.ID])
+		if x.Reached == nil {
+			x.Reached = []Reached{}
+		}
+		j.By, j.Origin, j.Index, j.Reached = x.By.Name, string(x.Origin), &x.Index, &x.Reached
+		items = append(items, j)
+	}
+	return s.answer(w, 200, map[string]any{"items": items})
+}
+
+// draft is a warning as a desk fills it in.
+type draft struct {
+	ID        string            `json:"id"`
+	MsgType   string            `json:"msg_type"`
+	Status    string            `json:"status"`
+	Target    string            `json:"target"`
+	Wards     []record.WardCode `json:"wards"`
+	Polygon   cap.Polygon       `json:"polygon"`
+	AreaDesc  string            `json:"area_desc"`
+	Category  string            `json:"category"`
+	Response  string            `json:"response"`
+	Urgency   string            `json:"urgency"`
+	Severity  string            `json:"severity"`
+	Certainty string            `json:"certainty"`
+	Expires   Time              `json:"expires"`
+	Note      string            `json:"note"`
+	Texts     []struct {
+		Language    string `json:"language"`
+		Event       string `json:"event"`
+		Headline    string `json:"headline"`
+		Description string `json:"description"`
+		Instruction string `json:"instruction"`
+	} `json:"texts"`
+}
+
+// postAlert takes a warning of a desk (JSON) or of another system (CAP 1.2).
+func (s *Server) postAlert(w http.ResponseWriter, r *http.Request, o identity.Officer) error {
+	b, err := s.broadcasts()
+	if err != nil {
+		return err
+	}
+	kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
+	var a *cap.Alert
+	var wards []record.WardCode
+	switch {
+	case err == nil && kind == capType:
+		raw, e := io.ReadAll(io.LimitReader(r.Body, cap.MaxXML+1))
+		if e != nil {
+			return Problem(400, "not-read", "", "the request broke off")
+		}
+		if len(raw) > cap.MaxXML {
+			return Problem(413, "too-large", "", "at most %d bytes", cap.MaxXML)
+		}
+		if a, err = cap.Parse(raw); err != nil {
+			return capProblem(err)
+		}
+	case err == nil && kind == "application/json", r.Header.Get("Content-Type") == "":
+		var d draft
+		if err := readJSON(r, &d); err != nil {
+			return err
+		}
+		if a, wards, err = s.drawUp(r.Context(), b, o, &d); err != nil {
+			return err
+		}
+	default:
+		return Problem(415, "media-type", "Content-Type", "send application/cap+xml, or application/json")
+	}
+	body, err := s.addressed(r.Context(), b, a, wards)
+	if err != nil {
+		return err
+	}
+	if !o.SeesAll() && slices.ContainsFunc(body.Payload.Told, func(u record.UnitID) bool { return u != o.Unit }) {
+		return Problem(403, "other-ward", "wards", "a ward's officer warns the own ward alone; ask the command centre")
+	}
+	status := 201
+	if _, known, err := b.Broadcast(r.Context(), body.ID); err != nil {
+		return err
+	} else if known {
+		status = 200
+	} else if err := b.Send(r.Context(), o, body); err != nil {
+		return err
+	}
+	x, _, err := b.Broadcast(r.Context(), body.ID)
+	if err != nil {
+		return err
+	}
+	return s.answer(w, status, alertOf(&x, cap.States([]cap.Held{x.Held}, s.Now().UnixMilli())[x.ID]))
+}
+
+func capProblem(err error) error {
+	var f *cap.Fault
+	if !errors.As(err, &f) {
+		return err
+	}
+	return Problem(400, "invalid-alert", f.Element, "%s (%s)", f.Wrong, f.Do)
+}
+
+// addressed says for which wards a message is and what it is about, and makes its entry.
+func (s *Server) addressed(ctx context.Context, b Broadcasts, a *cap.Alert, wards []record.WardCode) (body record.Body, err error) {
+	bad := func(element, wrong, do string) (record.Body, error) {
+		return body, capProblem(&cap.Fault{Element: element, Wrong: wrong, Do: do})
+	}
+	switch {
+	case a.MsgType != cap.MsgAlert && a.MsgType != cap.MsgUpdate && a.MsgType != cap.MsgCancel:
+		return bad("alert.msgType", a.MsgType+" warns nobody", "send Alert, Update or Cancel")
+	case a.Status != cap.Actual && a.Status != cap.Exercise && a.Status != cap.Test:
+		return bad("alert.status", a.Status+" is not taken", "send Actual, Exercise or Test")
+	case a.Scope != cap.Public:
+		return bad("alert.scope", "it is not for the public", "send Public")
+	case len(a.Infos) == 0:
+		return bad("alert.info", "says nothing", "give at least one")
+	}
+	now := s.Now()
+	for i := range a.Infos {
+		at := fmt.Sprintf("alert.info[%d].expires", i)
+		switch e := int64(a.Infos[i].Expires); {
+		case e == 0:
+			return bad(at, "is missing", "say until when it holds")
+		case e <= now.UnixMilli():
+			return bad(at, "lies in the past", "give a later time")
+		case e > now.Add(maxAhead).UnixMilli():
+			return bad(at, "is more than a month ahead", "give an earlier time, and update it then")
+		}
+	}
+	var target record.ID
+	for _, ref := range a.References {
+		if _, known, err := b.Broadcast(ctx, ref.ID()); err != nil {
+			return body, err
+		} else if known {
+			target = ref.ID()
+		}
+	}
+	if a.MsgType != cap.MsgAlert && target.Zero() {
+		return bad("alert.references", "names no message that is known here", "send that one first")
+	}
+	if wards == nil {
+		wards = s.wardsOf(a)
+	}
+	if len(wards) == 0 {
+		return bad("alert.info[0].area[0]", "touches no ward of this city", "give a polygon, a circle or a geocode "+cap.WardCode+" here")
+	}
+	return a.Body(wards, target)
+}
+
+// wardsOf are the wards that a message's areas name or touch.
+func (s *Server) wardsOf(a *cap.Alert) (out []record.WardCode) {
+	set := s.wardSet()
+	add := func(w record.WardCode) {
+		if _, ok := set.Find(w); ok && !slices.Contains(out, w) {
+			out = append(out, w)
+		}
+	}
+	for _, in := range a.Infos {
+		for _, x := range in.Areas {
+			for _, g := range x.Geocodes {
+				if g.Name == cap.WardCode {
+					add(record.WardCode(g.Value))
+				}
+			}
+			for _, p := range x.Polygons {
+				for _, w := range set.Touching(routing.Ring(p)) {
+					add(w)
+				}
+			}
+			for _, c := range x.Circles {
+				for _, w := range set.Touching(routing.Ring(c.Outline())) {
+					add(w)
+				}
+			}
+		}
+	}
+	slices.Sort(out)
+	return out
+}
+
+// wardSet are the wards in effect, else the built-in centres.
+func (s *Server) wardSet() *routing.Wards {
+	if w := s.Backend.Wards(); w != nil {
+		return w
+	}
+	return routing.Centres()
+}
+
+// drawUp makes the message of what a desk filled in.
+func (s *Server) drawUp(ctx context.Context, b Broadcasts, o identity.Officer, d *draft) (*cap.Alert, []record.WardCode, error) {
+	id, err := record.ParseID(d.ID)
+	if err != nil {
+		return nil, nil, Problem(400, "invalid-id", "id", "%v", err)
+	}
+	if old, known, err := b.Broadcast(ctx, id); err != nil || known {
+		return &old.Alert, old.Wards, err // the same again
+	}
+	set := s.wardSet()
+	var wards []record.WardCode
+	if len(d.Polygon) > 0 {
+		wards = set.Touching(routing.Ring(d.Polygon))
+	}
+	for _, w := range d.Wards {
+		if _, ok := set.Find(w); !ok {
+			return nil, nil, Problem(400, "invalid-ward", "wards", "there is no ward %.20q", string(w))
+		}
+		if !slices.Contains(wards, w) {
+			wards = append(wards, w)
+		}
+	}
+	slices.Sort(wards)
+	if len(wards) == 0 {
+		return nil, nil, Problem(400, "missing", "wards", "choose at least one ward, or draw an area that touches one")
+	}
+	a := &cap.Alert{Identifier: id.String(), Sender: "wardline-" + strings.ReplaceAll(string(o.Unit), "/", "-"), Sent: cap.Time(s.Now().Unix() * 1000),
+		Status: d.Status, MsgType: d.MsgType, Scope: cap.Public, Note: d.Note}
+	if d.Target != "" {
+		t, err := record.ParseID(d.Target)
+		if err != nil {
+			return nil, nil, Problem(400, "invalid-id", "target", "%v", err)
+		}
+		old, known, err := b.Broadcast(ctx, t)
+		if err != nil {
+			return nil, nil, err
+		}
+		if !known {
+			return nil, nil, Problem(404, "not-found", "target", "there is no warning %s", t)
+		}
+		a.References = append(a.References, old.Alert.Self())
+	}
+	if len(d.Texts) == 0 {
+		return nil, nil, Problem(400, "missing", "texts", "write at least what happened, in Vietnamese")
+	}
+	area := areaOf(set, wards, d)
+	for _, t := range d.Texts {
+		in := cap.Info{Language: t.Language, Categories: []string{d.Category}, Event: t.Event, Urgency: d.Urgency, Severity: d.Severity, Certainty: d.Certainty,
+			Effective: a.Sent, Expires: cap.Time(int64(d.Expires) / 1000 * 1000), SenderName: unitName(o.Unit), Headline: t.Headline, Description: t.Description, Instruction: t.Instruction, Areas: []cap.Area{area}}
+		if d.Response != "" {
+			in.ResponseTypes = []string{d.Response}
+		}
+		a.Infos = append(a.Infos, in)
+	}
+	return a, wards, capProblem(a.Check())
+}
+
+func unitName(u record.UnitID) string {
+	for _, x := range AllUnits() {
+		if x.ID == u {
+			return x.Name
+		}
+	}
+	return string(u)
+}
+
+// areaOf is the wards by name and code, and the line that was drawn.
+func areaOf(set *routing.Wards, wards []record.WardCode, d *draft) cap.Area {
+	a := cap.Area{Desc: d.AreaDesc}
+	var names []string
+	for _, w := range wards {
+		v, _ := set.Find(w)
+		names = append(names, v.Name)
+		a.Geocodes = append(a.Geocodes, cap.Value{Name: cap.WardCode, Value: string(w)})
+	}
+	if a.Desc == "" {
+		a.Desc = strings.Join(names, ", ")
+	}
+	if p := d.Polygon; len(p) > 0 {
+		if p[0] != p[len(p)-1] {
+			p = append(slices.Clone(p), p[0])
+		}
+		a.Polygons = []cap.Polygon{p}
+	}
+	return a
+}
