@@ -59,6 +59,7 @@ const (
 	askRemove    = 6 // node id ->
 	askClock     = 7 // -> wall clock, milliseconds since the Unix epoch, UTC, 8 bytes
 	askLocal     = 8 // a question -> what Deps.Local says
+	askHeld      = 9 // heldReport -> heldBy
 )
 
 // The answers' tags. Errors carry a text; only the tag is acted upon.

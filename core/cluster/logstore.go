@@ -67,6 +67,7 @@ type guardedLog struct {
 	store raft.LogStore
 	watch *watchdog
 	fail  func(error)
+	conf  *raft.Configuration // the last one that verify came by
 
 	mu    sync.Mutex
 	first uint64   // index of sizes[0]
@@ -108,8 +109,25 @@ func (g *guardedLog) verify(from uint64) error {
 		if err := g.check(&l); err != nil {
 			return err
 		}
+		if l.Type == raft.LogConfiguration {
+			conf, err := decodeConfiguration(l.Data)
+			if err != nil {
+				return fmt.Errorf("log entry %d: %w (%w)", i, ErrRejoin, err)
+			}
+			g.conf = &conf
+		}
 	}
 	return nil
+}
+
+// decodeConfiguration is raft.DecodeConfiguration, which panics at a damaged one.
+func decodeConfiguration(b []byte) (conf raft.Configuration, err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			err = fmt.Errorf("configuration: %v", r)
+		}
+	}()
+	return raft.DecodeConfiguration(b), nil
 }
 
 func (g *guardedLog) span() (first, last uint64, err error) {

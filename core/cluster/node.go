@@ -38,8 +38,9 @@ type Node struct {
 	reads   *readers
 
 	// Set while Run starts, before raft is; read only after that.
-	log   *guardedLog
-	snaps *snapStore
+	log     *guardedLog
+	snaps   *snapStore
+	witness *witness
 
 	raft      atomic.Pointer[raft.Raft]
 	outcomes  [2][outcomes]atomic.Uint64 // by lane
@@ -203,6 +204,7 @@ func (n *Node) run(ctx context.Context, listening *sync.WaitGroup) error {
 	if n.ident, err = loadIdentity(n.cfg); err != nil {
 		return err
 	}
+	n.witness = openWitness(n.cfg.Dir, n.lg)
 	listening.Go(func() {
 		if err := n.mux.serve(); err != nil {
 			n.fail(err)
@@ -247,6 +249,7 @@ func (n *Node) work(ctx context.Context, r *raft.Raft) (ended bool) {
 	loops.Go(func() { n.watchLeadership(pctx, r) })
 	loops.Go(func() { n.steward(pctx, r) })
 	loops.Go(func() { n.keepMembership(pctx, r) })
+	loops.Go(func() { n.sayHeld(pctx, r) })
 
 	select {
 	case <-ctx.Done():
@@ -326,6 +329,9 @@ func (n *Node) answer(ctx context.Context, tag byte, body []byte) ([]byte, error
 	}
 	if tag == askLocal && n.local != nil {
 		return n.localAnswer(body)
+	}
+	if tag == askHeld {
+		return n.heard(body)
 	}
 	r := n.raft.Load()
 	if r == nil {

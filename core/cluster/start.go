@@ -60,7 +60,9 @@ func (n *Node) open(ctx context.Context) (*disk, error) {
 			}
 		}
 	default:
-		err = n.inspect()
+		if err = n.inspect(); err == nil {
+			err = n.checkHeld(ctx)
+		}
 	}
 	if err != nil {
 		return nil, errors.Join(err, d.closer.Close())

@@ -27,11 +27,12 @@ const (
 	stall     = "stall"     // the disk of the core's leader stands still
 	cell      = "cell"      // the line is a bad 4G cell, all the time
 	storm     = "storm"     // any of power, corepower, full, clock, unwritten, stall and split, one after the other
+	coreImage = "coreimage" // an older image of a core node's disk is put in its place
 	split     = "split"     // core nodes do not reach each other, in one direction or both
 )
 
 // calamities are in turn those of the seeds.
-var calamities = []string{calm, restore, power, wipe, corePower, full, clone, clock, flip, unwritten, stall, cell, storm, storm, split}
+var calamities = []string{calm, restore, power, wipe, corePower, full, clone, clock, flip, unwritten, stall, cell, storm, storm, split, coreImage}
 
 // storms are what a storm is made of.
 var storms = []string{power, corePower, full, clock, unwritten, stall, split}
@@ -131,6 +132,8 @@ func (m *master) calamity(ctx context.Context, which string) (again bool, err er
 		m.stall(ctx)
 	case split:
 		m.split(ctx)
+	case coreImage:
+		return m.coreImage(one)
 	}
 	return true, nil
 }

@@ -20,6 +20,7 @@ type master struct {
 	disks  map[string]*disk // by process; nil without disks of their own
 	tally  *Tally
 	images int
+	imaged string     // the core node whose image was taken
 	twin   *twin      // nil without a clone
 	flips  []flipped  // whose process said nothing of it
 	bad    url.Values // how bad the line is when it has no fault

@@ -2,7 +2,10 @@ package whole
 
 import (
 	"context"
+	"errors"
 	"net/url"
+	"os"
+	"path/filepath"
 	"strings"
 	"time"
 )
@@ -46,4 +49,29 @@ func (m *master) split(ctx context.Context) {
 	m.w.note("core nodes, for %v: %s of %s", d, mode, strings.Join(said, ", "))
 	m.tally.Splits++
 	m.later(ctx, "wires", d, func() { m.w.control("whole", nil) })
+}
+
+// coreImage takes an image of a core node's disk, and at the next step puts it back: the
+// node has helped to commit what the image lacks.
+func (m *master) coreImage(one string) (again bool, err error) {
+	image := filepath.Join(m.w.o.Dir, "core-image")
+	first := m.imaged == ""
+	if first {
+		m.imaged = one
+	}
+	name, dir := m.imaged, filepath.Join(m.w.dir, m.imaged)
+	if m.busy[name] {
+		if first {
+			m.imaged = ""
+		}
+		return true, nil
+	}
+	m.w.command("kill", name)
+	defer m.w.command("start", name)
+	if first {
+		m.w.note("an image of the disk of %s is taken", name)
+		return true, os.CopyFS(image, os.DirFS(dir))
+	}
+	m.w.note("the image is put in the place of the disk of %s", name)
+	return false, errors.Join(emptyDir(dir), os.CopyFS(dir, os.DirFS(image)))
 }
