@@ -16,7 +16,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/dgraph-io/badger/v4"
 	"github.com/prometheus/client_golang/prometheus"
 	"wardline/core/cluster"
 	"wardline/core/fsm"
@@ -40,8 +39,7 @@ type Node struct {
 	space    *cluster.Space
 	machine  *fsm.Machine
 	raft     *cluster.Node
-	views    *badger.DB
-	listed   *tables.Proof // of views
+	views    *lists
 	view     *view.View
 	clock    *record.Clock
 	sign     ed25519.PrivateKey
@@ -119,12 +117,13 @@ func New(c Config, log *slog.Logger) (n *Node, err error) {
 	}
 	n.people.UseAccounts(accounts{n})
 	n.clock = record.NewClock(0, n.wall)
-	if n.views, n.listed, err = openViews(filepath.Join(c.Dir, "views"), n.log); err != nil {
+	if n.views, err = openLists(filepath.Join(c.Dir, "views"), n.log); err != nil {
 		return n, err
 	}
-	if n.view, err = view.New(n.views, cityLog{n.machine}, n.log); err != nil {
+	if n.view, err = view.New(n.views.DB, cityLog{n.machine}, n.log); err != nil {
 		return n, err
 	}
+	n.view.Late(n.views.ordered.Commit)
 	for _, l := range []struct {
 		into *net.Listener
 		addr string
@@ -175,7 +174,6 @@ func (n *Node) closeFiles() {
 		}
 	}
 	if n.views != nil {
-		_ = n.listed.Wait() // proveFiles says it
 		if err := n.views.Close(); err != nil {
 			n.log.Error("views", "err", err)
 		}
@@ -360,6 +358,7 @@ func (s state) ApplyBatch(entries []cluster.LogEntry) ([][][]byte, error) {
 
 func (s state) Applied() (uint64, uint64) { return s.m.Applied() }
 func (s state) Progress() uint64          { return s.m.Progress() }
+func (s state) Sync() error               { return s.m.Sync() }
 
 func (s state) OpenSnapshot() (*cluster.Snapshot, error) {
 	index, term, size, r, err := s.m.OpenSnapshot()

@@ -23,38 +23,56 @@ const damagedName = "DAMAGED"
 // provedWithin is how long the lists are waited for before they are shown.
 const provedWithin = 300 * time.Millisecond
 
-// openViews opens the lists, which come from the state: damaged ones are thrown
+// lists is the store of the lists. What it loses in a power cut is made again from the state, so
+// nothing waits for a sync of it.
+type lists struct {
+	*badger.DB
+	proof   *tables.Proof
+	ordered *tables.Ordered
+}
+
+// Close closes the store, after what still reads and syncs it.
+func (l *lists) Close() error {
+	_ = l.proof.Wait() // proveFiles says it
+	l.ordered.Wait()
+	return l.DB.Close()
+}
+
+// openLists opens the lists, which come from the state: damaged ones are thrown
 // away and made anew. What is found later says the proof.
-func openViews(dir string, log *slog.Logger) (*badger.DB, *tables.Proof, error) {
-	open := func() (*badger.DB, *tables.Proof, error) {
-		db, err := badger.Open(badger.DefaultOptions(dir).WithSyncWrites(true).WithMemTableSize(8 << 20).WithNumMemtables(2).
+func openLists(dir string, log *slog.Logger) (*lists, error) {
+	open := func() (*lists, error) {
+		db, err := badger.Open(badger.DefaultOptions(dir).WithMemTableSize(8 << 20).WithNumMemtables(2).
 			WithBlockCacheSize(16 << 20).WithIndexCacheSize(8 << 20).WithValueLogFileSize(16 << 20).WithCompression(0).
 			WithDetectConflicts(false).WithNumCompactors(2).WithMetricsEnabled(false).WithLogger(nil))
 		if err != nil {
-			return nil, nil, err
+			return nil, err
 		}
-		p := tables.Begin(db)
-		if err := p.Within(provedWithin); err != nil {
-			return nil, nil, errors.Join(err, db.Close())
+		l := &lists{DB: db, proof: tables.Begin(db)}
+		if l.ordered, err = tables.NewOrdered(db); err != nil {
+			_ = l.proof.Wait() // as above
+			return nil, errors.Join(err, db.Close())
 		}
-		return db, p, nil
+		if err := l.proof.Within(provedWithin); err != nil {
+			return nil, errors.Join(err, db.Close())
+		}
+		return l, nil
 	}
 	_, err := os.Stat(filepath.Join(dir, damagedName))
 	if err == nil {
 		err = tables.ErrDamaged
 	} else {
-		var db *badger.DB
-		var p *tables.Proof
-		if db, p, err = open(); err == nil {
-			return db, p, nil
+		var l *lists
+		if l, err = open(); err == nil {
+			return l, nil
 		}
 		if _, system := errors.AsType[syscall.Errno](err); system {
-			return nil, nil, err // no room, no right: nothing is wrong with what is there
+			return nil, err // no room, no right: nothing is wrong with what is there
 		}
 	}
 	log.Error("the lists are damaged and are made anew from the state", "dir", dir, "err", err)
 	if err := os.RemoveAll(dir); err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	return open()
 }
@@ -65,9 +83,9 @@ func (n *Node) proveFiles(ctx context.Context) error {
 	select {
 	case <-ctx.Done():
 		return nil
-	case <-n.listed.Done():
+	case <-n.views.proof.Done():
 	}
-	if err := n.listed.Wait(); err != nil {
+	if err := n.views.proof.Wait(); err != nil {
 		dir := filepath.Join(n.c.Dir, "views")
 		return errors.Join(fmt.Errorf("%s: %w; it is made anew at the next start", dir, err), os.WriteFile(filepath.Join(dir, damagedName), nil, 0o600))
 	}

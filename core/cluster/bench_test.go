@@ -27,6 +27,7 @@ func (s *memState) ApplyBatch(entries []LogEntry) ([][][]byte, error) {
 	return out, nil
 }
 func (s *memState) Applied() (uint64, uint64)        { return s.index.Load(), s.term.Load() }
+func (s *memState) Sync() error                      { return nil }
 func (s *memState) Progress() uint64                 { return s.index.Load() }
 func (s *memState) OpenSnapshot() (*Snapshot, error) { return nil, errors.ErrUnsupported }
 func (s *memState) Install(io.Reader) error          { return errors.ErrUnsupported }

@@ -34,14 +34,18 @@ type LogEntry struct {
 // methods are called from one goroutine at a time, except Applied, Progress
 // and OpenSnapshot, which may run beside ApplyBatch.
 type State interface {
-	// ApplyBatch applies entries in order, durably, each with its index and
+	// ApplyBatch applies entries in order, each with its index and
 	// term in the same transaction as its data, and skips those at or below
 	// the index that is already there. It gives one result per item per
 	// entry, nil for an entry that was skipped. An error is fatal: the process ends.
 	ApplyBatch(entries []LogEntry) ([][][]byte, error)
-	// Applied is the index and term of the last entry applied, as on disk.
+	// Applied is the index and term of the last entry applied. After a power cut it may be
+	// less, and all data with it, but never less than when Sync began: what is missing
+	// is applied again out of the log.
 	Applied() (index, term uint64)
-	// Progress counts what ApplyBatch has made durable in this process. While
+	// Sync makes durable what Applied said when it was called. It may run beside ApplyBatch.
+	Sync() error
+	// Progress counts what ApplyBatch has set and committed in this process. While
 	// it grows, an ApplyBatch that takes long is at work and does not hang. It must not block.
 	Progress() uint64
 	// OpenSnapshot opens one read transaction over the whole state.

@@ -154,7 +154,7 @@ func (m *machine) Snapshot() (raft.FSMSnapshot, error) {
 		return nil, m.dead
 	}
 	index, _ := m.state.Applied()
-	return stateMark(index), nil
+	return stateMark{m, index}, nil
 }
 
 // Restore implements raft.FSM: the State was installed while the stream came in.
@@ -185,15 +185,24 @@ func (m *machine) install(r io.Reader, want snapMark) error {
 }
 
 // stateMark is what a local snapshot consists of: the State's applied index.
-type stateMark uint64
+type stateMark struct {
+	m       *machine
+	applied uint64
+}
 
-// Persist implements raft.FSMSnapshot.
+// Persist implements raft.FSMSnapshot. The log before the mark may go once it is set, so the
+// State must be on the disk up to there; beside it more is applied.
 func (s stateMark) Persist(sink raft.SnapshotSink) error {
 	k, ok := sink.(*snapSink)
 	if !ok {
 		return fmt.Errorf("snapshot sink is a %T", sink)
 	}
-	return k.closeLocal(uint64(s))
+	if err := s.m.state.Sync(); err != nil {
+		err = fmt.Errorf("%w: %w", ErrState, err)
+		s.m.fail(err)
+		return err
+	}
+	return k.closeLocal(s.applied)
 }
 
 // Release implements raft.FSMSnapshot.

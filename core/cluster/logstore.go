@@ -1,6 +1,7 @@
 package cluster
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -12,6 +13,7 @@ import (
 	"github.com/hashicorp/raft"
 	boltstore "github.com/hashicorp/raft-boltdb/v2"
 	wal "github.com/hashicorp/raft-wal"
+	"github.com/hashicorp/raft-wal/segment"
 	"go.etcd.io/bbolt"
 )
 
@@ -22,7 +24,7 @@ const (
 	// date: 64 of at most 256 KiB, 16 MiB.
 	cachedEntries = 64
 	// segmentBytes is the size of a file of raft-wal, which frees space by
-	// whole files and fills each with zeros when it is made.
+	// whole files; one more is made ahead (segments).
 	segmentBytes = 16 << 20
 	// openLogTimeout bounds the wait for bolt's file lock.
 	openLogTimeout = 5 * time.Second
@@ -50,11 +52,27 @@ func openLog(cfg Config, lg hclog.Logger) (raft.LogStore, raft.StableStore, io.C
 		}
 		return b, b, b, nil
 	}
-	w, err := wal.Open(dir, wal.WithSegmentSize(segmentBytes), wal.WithLogger(lg))
+	files, err := newSegments(dir, segmentBytes)
 	if err != nil {
-		return nil, nil, nil, fmt.Errorf("open %s: %w", dir, err)
+		return nil, nil, nil, err
 	}
-	return w, w, w, nil
+	w, err := wal.Open(dir, wal.WithSegmentSize(segmentBytes), wal.WithSegmentFiler(segment.NewFiler(dir, files)), wal.WithLogger(lg))
+	if err != nil {
+		return nil, nil, nil, errors.Join(fmt.Errorf("open %s: %w", dir, err), files.Close())
+	}
+	return w, w, closers{w, files}, nil
+}
+
+// closers are closed in order.
+type closers []io.Closer
+
+// Close implements io.Closer.
+func (c closers) Close() error {
+	var errs []error
+	for _, x := range c {
+		errs = append(errs, x.Close())
+	}
+	return errors.Join(errs...)
 }
 
 // guardedLog is the log store as Raft sees it. It times every write for the

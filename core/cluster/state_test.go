@@ -29,6 +29,7 @@ type fileState struct {
 	mu          sync.Mutex
 	f           *os.File
 	index, term uint64
+	synced      uint64 // index at the last Sync
 	items       []string
 	pos         map[string]uint64
 	installs    int
@@ -143,6 +144,15 @@ func (s *fileState) Applied() (uint64, uint64) {
 }
 
 func (s *fileState) Progress() uint64 { return s.progress.Load() }
+
+func (s *fileState) Sync() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.failWith == nil {
+		s.synced = s.index
+	}
+	return s.failWith
+}
 
 func (s *fileState) OpenSnapshot() (*Snapshot, error) {
 	s.mu.Lock()

@@ -177,6 +177,27 @@ func TestSnapshot_StateBehindItsMark_IsNotSent(t *testing.T) {
 	}
 }
 
+// The log before a mark is dropped: what the State had only in memory would be nowhere.
+func TestSnapshot_Mark_StandsOnlyAfterTheStateIsOnTheDisk(t *testing.T) {
+	s, state, failed := openStore(t, t.TempDir())
+	s.machine.ApplyBatch([]*raft.Log{command(1, "a"), command(2, "b")})
+	mark := func() error {
+		snap, err := s.machine.Snapshot()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return snap.Persist(s.sink(t, raft.SnapshotMeta{Index: 2, Term: 1}))
+	}
+	if err := mark(); err != nil || s.current().Applied != 2 || state.synced != 2 {
+		t.Fatalf("%v: mark %+v over a state that is on the disk up to %d", err, s.current(), state.synced)
+	}
+	s.machine.ApplyBatch([]*raft.Log{command(3, "c")})
+	state.failWith = errors.New("no sync")
+	if err := mark(); err == nil || s.current().Applied != 2 || !errors.Is(*failed, ErrState) {
+		t.Fatalf("%v, %v: mark %+v over a state that is on the disk up to %d", err, *failed, s.current(), state.synced)
+	}
+}
+
 func openGuarded(t *testing.T, kind string) (*guardedLog, *error) {
 	t.Helper()
 	cfg := Default()

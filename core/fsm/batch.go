@@ -10,6 +10,7 @@ import (
 
 	"wardline/sync/planted"
 	"wardline/sync/record"
+	"wardline/sync/tables"
 )
 
 // batch is one transaction in the making: the rows of a few Raft entries, or
@@ -26,6 +27,7 @@ type batch struct {
 	part     part
 	run      run
 	size     weight // of the rows set so far, and of subjects that will be
+	cost     int64  // of the rows that were set, in the store's memory
 	unit     weight // of what a command, or a part of one, has drawn; it follows from the entries alone
 	reload   bool   // rules or wards changed
 	trusts   bool   // machines changed
@@ -73,14 +75,21 @@ func (b *batch) discard() {
 }
 
 func (b *batch) set(k, v []byte) error {
-	b.m.steps.Add(1)
 	b.size.add(len(k) + len(v))
+	return b.write(k, v)
+}
+
+// write sets a row that was counted before.
+func (b *batch) write(k, v []byte) error {
+	b.m.steps.Add(1)
+	b.cost += tables.Cost(k, v)
 	return b.tx.Set(k, v)
 }
 
 func (b *batch) del(k []byte) error {
 	b.size.add(len(k))
 	b.weigh(len(k))
+	b.cost += tables.Cost(k, nil)
 	return b.tx.Delete(k)
 }
 
@@ -153,8 +162,7 @@ func (b *batch) commit() error {
 		if !s.dirty {
 			continue
 		}
-		b.m.steps.Add(1)
-		if err := b.tx.Set(idKey(rowSubject, id[:]), s.encode()); err != nil {
+		if err := b.write(idKey(rowSubject, id[:]), s.encode()); err != nil {
 			return err
 		}
 	}
@@ -167,7 +175,7 @@ func (b *batch) commit() error {
 	if err := errors.Join(b.set(txnSlot(txn), u64(nil, txn)), b.set(txnLast, u64(nil, txn))); err != nil {
 		return err
 	}
-	if err := b.tx.Commit(); err != nil {
+	if err := b.m.ordered.Commit(b.tx, b.cost); err != nil {
 		return fmt.Errorf("fsm: commit: %w", err)
 	}
 	if planted.AppliedApart {

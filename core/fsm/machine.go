@@ -46,8 +46,9 @@ type LogEntry struct {
 type Machine struct {
 	o Options
 
-	mu sync.RWMutex // held for reading while db is used, for writing while it is replaced
-	db *badger.DB
+	mu      sync.RWMutex // held for reading while db is used, for writing while it is replaced
+	db      *badger.DB
+	ordered *tables.Ordered // over db
 
 	meta    atomic.Pointer[meta]
 	changed atomic.Pointer[chan struct{}]
@@ -67,8 +68,9 @@ type Machine struct {
 	activeWards atomic.Pointer[routing.Wards]
 }
 
+// badgerOptions has no sync at each commit: tables.Ordered says when.
 func badgerOptions(dir string) badger.Options {
-	return badger.DefaultOptions(dir).WithSyncWrites(true).
+	return badger.DefaultOptions(dir).
 		WithMemTableSize(32 << 20).WithNumMemtables(2).
 		WithBlockCacheSize(64 << 20).WithIndexCacheSize(32 << 20).
 		WithValueLogFileSize(64 << 20).WithValueThreshold(1 << 20).
@@ -115,7 +117,9 @@ func Open(o Options) (*Machine, error) {
 	}
 	m.db = db
 	m.meta.Store(&meta{})
-	return m, err
+	ordered, merr := tables.NewOrdered(db)
+	m.ordered = ordered
+	return m, errors.Join(err, merr)
 }
 
 func (m *Machine) path(name string) string { return filepath.Join(m.o.Dir, name) }
@@ -158,6 +162,11 @@ func (m *Machine) open() error {
 	if err := p.Within(provedWithin); err != nil {
 		return errors.Join(fmt.Errorf("%w: %s: %w", ErrHole, m.path(liveName), err), db.Close())
 	}
+	ordered, err := tables.NewOrdered(db)
+	if err != nil {
+		_ = p.Wait() // the store must be open as long
+		return errors.Join(fmt.Errorf("fsm: %w", err), db.Close())
+	}
 	var me meta
 	// Nothing in memory outlives the rows that it came from (Install, Reset).
 	m.recent, m.rules, m.wards, m.txn = recent{}, nil, nil, 0
@@ -183,7 +192,7 @@ func (m *Machine) open() error {
 		_ = p.Wait() // the store must be open as long
 		return errors.Join(err, db.Close())
 	}
-	m.db = db
+	m.db, m.ordered = db, ordered
 	m.proof.Store(p)
 	m.meta.Store(&me)
 	m.seen.fill(db, func(err error) {
@@ -220,6 +229,7 @@ func (m *Machine) closeLocked() error {
 	if p := m.proof.Load(); p != nil {
 		_ = p.Wait() // Proved says it
 	}
+	m.ordered.Wait()
 	return m.db.Close()
 }
 
@@ -231,7 +241,18 @@ func (m *Machine) Close() error {
 	return m.closeLocked()
 }
 
-// Applied is the last Raft entry whose effects are on disk.
+// Sync makes durable what Applied said when it was called; ApplyBatch may go on beside it.
+func (m *Machine) Sync() error {
+	m.mu.RLock()
+	defer m.mu.RUnlock()
+	if err := m.ordered.Sync(); err != nil {
+		return fmt.Errorf("fsm: %w", err)
+	}
+	return nil
+}
+
+// Applied is the last Raft entry whose effects are in the state. After a power cut it may be an
+// earlier one, with all data: what followed is applied again, out of the Raft log.
 func (m *Machine) Applied() (index, term uint64) {
 	me := m.meta.Load()
 	return me.applied, me.term

@@ -22,6 +22,7 @@ import (
 	"github.com/dgraph-io/badger/v4"
 
 	"wardline/sync/record"
+	"wardline/sync/tables"
 )
 
 // Log is what a view follows.
@@ -101,6 +102,12 @@ type View struct {
 	log Log
 	l   *slog.Logger
 	at  atomic.Uint64
+	// commit is how a transaction becomes durable; late says that it does so later (Late).
+	commit func(tx *badger.Txn, cost int64) error
+	late   bool
+	// held is the entry at which a late view stood when it was opened, until the log has
+	// shown that it is the one.
+	held *record.ID
 	// moved is closed and replaced when the view has moved on.
 	moved atomic.Pointer[chan struct{}]
 }
@@ -120,7 +127,7 @@ var (
 
 // New opens the view that lies in db. It starts nothing.
 func New(db *badger.DB, log Log, l *slog.Logger) (*View, error) {
-	v := &View{db: db, log: log, l: l}
+	v := &View{db: db, log: log, l: l, commit: func(tx *badger.Txn, _ int64) error { return tx.Commit() }}
 	ch := make(chan struct{})
 	v.moved.Store(&ch)
 	if err := v.form(); err != nil {
@@ -135,14 +142,26 @@ func New(db *badger.DB, log Log, l *slog.Logger) (*View, error) {
 			return err
 		}
 		return it.Value(func(b []byte) error {
-			if len(b) != 8 {
+			if len(b) != 8 && len(b) != markSize {
 				return fmt.Errorf("%w: mark of %d bytes", errStale, len(b))
 			}
 			v.at.Store(binary.BigEndian.Uint64(b))
+			if len(b) == markSize {
+				v.held = new(record.ID)
+				copy(v.held[:], b[8:])
+			}
 			return nil
 		})
 	})
 	return v, err
+}
+
+// Late makes the view one whose log and store lose their last part in a power cut, each as much
+// as it will, and whose log then comes again, the same: a core node's state. Such a view waits
+// for a log that is shorter. commit keeps the order of transactions; cost is the sum of
+// tables.Cost. Call it before Run.
+func (v *View) Late(commit func(tx *badger.Txn, cost int64) error) {
+	v.commit, v.late = commit, true
 }
 
 // form throws away rows that another version of the program wrote.
@@ -164,6 +183,11 @@ func (v *View) form() error {
 	if err != nil || same {
 		return err
 	}
+	return v.drop()
+}
+
+// drop empties the view's rows.
+func (v *View) drop() error {
 	if err := v.db.DropPrefix([]byte("v")); err != nil {
 		return err
 	}
@@ -201,7 +225,23 @@ func (v *View) Run(ctx context.Context) error {
 // restored image) makes the view start over.
 func (v *View) step() (int, error) {
 	at := v.at.Load()
-	if at > v.log.Position() {
+	switch short := at > v.log.Position(); {
+	case short && v.late:
+		return 0, nil // what is missing comes again
+	case v.late && at > 0 && v.held != nil:
+		same, err := v.holds(at)
+		if err != nil {
+			return 0, err
+		}
+		if !same {
+			v.l.Warn("view is of another log and is built again", "view", at)
+			if err := v.drop(); err != nil {
+				return 0, err
+			}
+			at = 0
+		}
+		v.held = nil
+	case short:
 		v.l.Warn("view is ahead of its log and is built again", "view", at, "log", v.log.Position())
 		at = 0
 	}
@@ -230,29 +270,58 @@ func (v *View) step() (int, error) {
 			touch(o, i)
 		}
 	}
-	end := rows[len(rows)-1].Position
-	wb := v.db.NewTransaction(true)
+	last := &rows[len(rows)-1]
+	wb := &writes{Txn: v.db.NewTransaction(true)}
 	defer wb.Discard()
 	for _, id := range ids {
 		if err := v.take(wb, id, rows, here[id]); err != nil {
 			return 0, err
 		}
 	}
-	if err := wb.Set(keyMark, binary.BigEndian.AppendUint64(nil, end)); err != nil {
+	mark := append(binary.BigEndian.AppendUint64(make([]byte, 0, markSize), last.Position), last.Body.ID[:]...)
+	if err := wb.Set(keyMark, mark); err != nil {
 		return 0, err
 	}
-	if err := wb.Commit(); err != nil {
+	if err := v.commit(wb.Txn, wb.cost); err != nil {
 		return 0, err
 	}
-	v.at.Store(end)
+	v.at.Store(last.Position)
 	ch := make(chan struct{})
 	close(*v.moved.Swap(&ch))
 	return len(rows), nil
 }
 
+// holds says whether the log has at a position what the view took in there.
+func (v *View) holds(at uint64) (bool, error) {
+	rows, err := v.log.After(at-1, 1)
+	if err != nil || len(rows) == 0 {
+		return false, err
+	}
+	return rows[0].Position == at && rows[0].Body.ID == *v.held, nil
+}
+
+// markSize is the length of the view's mark: the position of the last entry taken in, and its id.
+const markSize = 8 + 16
+
+// writes is a transaction whose cost is counted.
+type writes struct {
+	*badger.Txn
+	cost int64
+}
+
+func (w *writes) Set(k, v []byte) error {
+	w.cost += tables.Cost(k, v)
+	return w.Txn.Set(k, v)
+}
+
+func (w *writes) Delete(k []byte) error {
+	w.cost += tables.Cost(k, nil)
+	return w.Txn.Delete(k)
+}
+
 // take takes in those of rows that are about an incident.
-func (v *View) take(tx *badger.Txn, id record.ID, rows []Committed, which []int) error {
-	old, err := getRow(tx, id)
+func (v *View) take(tx *writes, id record.ID, rows []Committed, which []int) error {
+	old, err := getRow(tx.Txn, id)
 	if err != nil {
 		return err
 	}
@@ -319,7 +388,7 @@ func (r *Row) listKey() []byte {
 const keySize = 2 + 8 + 16
 
 // put writes the row of an incident; old is what stands there, or nil.
-func (v *View) put(tx *badger.Txn, old *Row, r Row) error {
+func (v *View) put(tx *writes, old *Row, r Row) error {
 	if was, is := old.listKey(), r.listKey(); !bytes.Equal(was, is) {
 		if was != nil {
 			if err := tx.Delete(was); err != nil {
@@ -344,7 +413,7 @@ func sourceKey(device string) []byte {
 }
 
 // source notes what became of a device's report.
-func (v *View) source(tx *badger.Txn, r *Row) error {
+func (v *View) source(tx *writes, r *Row) error {
 	if r.Device == "" || len(r.Device) > 255 {
 		return nil
 	}
