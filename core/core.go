@@ -25,6 +25,7 @@ import (
 	"wardline/sync/rates"
 	"wardline/sync/record"
 	"wardline/sync/sealing"
+	"wardline/sync/search"
 	"wardline/sync/tables"
 	"wardline/sync/view"
 )
@@ -41,6 +42,7 @@ type Node struct {
 	raft     *cluster.Node
 	views    *lists
 	view     *view.View
+	index    *search.Index
 	clock    *record.Clock
 	sign     ed25519.PrivateKey
 	keys     *sealing.Keyring
@@ -124,6 +126,9 @@ func New(c Config, log *slog.Logger) (n *Node, err error) {
 		return n, err
 	}
 	n.view.Late(n.views.ordered.Commit)
+	if err = n.openIndex(); err != nil {
+		return n, err
+	}
 	for _, l := range []struct {
 		into *net.Listener
 		addr string
@@ -226,6 +231,7 @@ func (n *Node) Run(ctx context.Context) error {
 	start(&fg, "lines", func() error { return n.serveLines(front) })
 	start(&fg, "alarms", func() error { return n.line.Run(front) })
 	start(&fg, "views", func() error { return n.view.Run(front) })
+	start(&fg, "search", func() error { return n.index.Run(front) })
 	start(&fg, "checkpoints", func() error { return n.proofs.Run(front) })
 	start(&fg, "tables", func() error { return n.proveFiles(front) })
 	start(&fg, "ticks", func() error { return n.tick(front) })
@@ -366,30 +372,6 @@ func (s state) OpenSnapshot() (*cluster.Snapshot, error) {
 		return nil, err
 	}
 	return &cluster.Snapshot{Index: index, Term: term, Size: size, ReadCloser: r}, nil
-}
-
-// cityLog is what lists and live streams follow.
-type cityLog struct{ m *fsm.Machine }
-
-func (l cityLog) Position() uint64         { return l.m.CityIndex() }
-func (l cityLog) Changed() <-chan struct{} { return l.m.Changed() }
-
-func (l cityLog) After(pos uint64, limit int) ([]view.Committed, error) {
-	rows, err := l.m.After(pos, limit)
-	out := make([]view.Committed, len(rows))
-	for i, r := range rows {
-		out[i] = view.Committed{Position: r.Index, Body: r.Body}
-	}
-	return out, err
-}
-
-func (l cityLog) Bodies(id record.ID) ([]record.Body, error) {
-	rows, err := l.m.Incident(id)
-	out := make([]record.Body, len(rows))
-	for i, r := range rows {
-		out[i] = r.Body
-	}
-	return out, err
 }
 
 func (s state) Install(r io.Reader) error { return s.m.Install(r) }

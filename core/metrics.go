@@ -77,6 +77,10 @@ func figureList() []figures.Figure[*scrape] {
 			at, index := s.n.view.Position(), s.n.machine.CityIndex()
 			return float64(index - min(at, index))
 		}),
+		gauge("search_lag", "Committed entries that the search does not find yet.", func(s *scrape) float64 {
+			at := s.n.index.State()
+			return float64(at.Of - min(at.Position, at.Of))
+		}),
 		gauge("checkpoint_index", "City index of the last checkpoint of the log that the node signed.", func(s *scrape) float64 {
 			c, _ := s.n.proofs.Last()
 			return float64(c.Size)

@@ -28,6 +28,7 @@ import (
 	"wardline/sync/record"
 	"wardline/sync/routing"
 	"wardline/sync/sealing"
+	"wardline/sync/search"
 	"wardline/sync/tables"
 	"wardline/sync/trust"
 	"wardline/sync/uplink"
@@ -45,6 +46,7 @@ type Station struct {
 	proof       *tables.Proof // of the ledger
 	door        *intake.Door
 	view        *view.View
+	index       *search.Index
 	keys        *sealing.Keyring
 	people      *identity.Directory
 	contacts    []api.Contact
@@ -146,6 +148,9 @@ func New(c Config, log *slog.Logger) (s *Station, err error) {
 		return nil, err
 	}
 	if s.view, err = view.New(s.ledger.DB(), stationLog{s.ledger}, s.log); err != nil {
+		return nil, err
+	}
+	if err = s.openIndex(); err != nil {
 		return nil, err
 	}
 	var boot [8]byte
@@ -257,6 +262,7 @@ func (s *Station) Run(ctx context.Context) error {
 	start(&fg, "uplink", func() error { s.member.Wait(front); return s.up.Run(front) })
 	start(&fg, "downlink", func() error { s.member.Wait(front); return s.down.Run(front) })
 	start(&fg, "lists", func() error { return s.view.Run(front) })
+	start(&fg, "search", func() error { return s.index.Run(front) })
 	start(&fg, "tables", func() error { return s.proveFiles(front) })
 	start(&fg, "other disk", func() error { every(front, otherDiskEvery, s.askForOther); return nil })
 	start(&fg, "warnings", func() error { return s.alerts.run(front) })

@@ -86,6 +86,9 @@ func ledgerFigures() []figures.Figure[*scrape] {
 		gauge("list_lag", "Entries that the lists do not show yet.", func(x *scrape) float64 {
 			return float64(x.ledger.Position - min(x.s.view.Position(), x.ledger.Position))
 		}),
+		gauge("search_lag", "Entries that the search does not find yet.", func(x *scrape) float64 {
+			return float64(x.ledger.Position - min(x.s.index.State().Position, x.ledger.Position))
+		}),
 		figures.Counters("wardline_edge_intake_total", "What came through the door, by what became of it.", func(x *scrape, emit figures.Emit) {
 			c := x.s.door.Counts()
 			emit(float64(c.Reports.Load()), "report")

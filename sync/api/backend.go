@@ -18,6 +18,7 @@ import (
 	"wardline/sync/record"
 	"wardline/sync/report"
 	"wardline/sync/routing"
+	"wardline/sync/search"
 	"wardline/sync/trust"
 	"wardline/sync/view"
 )
@@ -38,6 +39,8 @@ type Backend interface {
 	Open(at uint64, s *record.Sealed) ([]byte, error)
 	// List gives incidents, newest first; it shows every write acknowledged before.
 	List(ctx context.Context, q view.Query) (view.Page, error)
+	// Index finds incidents by what was said of them.
+	Index() *search.Index
 	// Log is what the live stream follows.
 	Log() view.Log
 	// CityIndex is the city's count of entries as far as this node knows it.

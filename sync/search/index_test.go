@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"slices"
@@ -15,7 +16,6 @@ import (
 	"time"
 
 	"golang.org/x/text/unicode/norm"
-	"pgregory.net/rapid"
 
 	"wardline/sync/record"
 )
@@ -278,59 +278,61 @@ func TestIndex_NoRoom_WritesNothing(t *testing.T) {
 // TestSearch_WhateverIsSaid_IsWhatReadingAllWouldFind, in whatever portions it came.
 func TestSearch_WhateverIsSaid_IsWhatReadingAllWouldFind(t *testing.T) {
 	vocabulary := []string{"cháy", "chay", "nhà", "nhả", "đường", "duong", "xe", "xế", "12", "a"}
-	rapid.Check(t, func(rt *rapid.T) {
+	for seed := range uint64(12) {
+		r := rand.New(rand.NewPCG(seed, 1))
 		l := newLog()
-		dir, err := os.MkdirTemp(t.TempDir(), "")
-		if err != nil {
-			rt.Fatal(err)
+		x := New(Options{Dir: t.TempDir(), Log: l, Key: func() ([32]byte, error) { return [32]byte{3}, nil }, Logger: slog.New(slog.DiscardHandler)})
+		text := func() string {
+			var w []string
+			for range 1 + r.IntN(4) {
+				w = append(w, vocabulary[r.IntN(len(vocabulary))])
+			}
+			return strings.Join(w, " ")
 		}
-		x := New(Options{Dir: dir, Log: l, Key: func() ([32]byte, error) { return [32]byte{3}, nil }, Logger: slog.New(slog.DiscardHandler)})
-		text := func(label string) string {
-			return strings.Join(rapid.SliceOfN(rapid.SampledFrom(vocabulary), 1, 4).Draw(rt, label), " ")
+		known := 0
+		for range 1 + r.IntN(12) {
+			if known == 0 || r.IntN(2) == 0 {
+				l.report(known, said{Text: text()})
+				known++
+			} else {
+				l.officer(incident(r.IntN(known)), record.KindNote, record.Payload{}, said{Text: text()})
+			}
 		}
 		if err := x.hold(context.Background(), func() error {
-			known := 0
-			for range rapid.IntRange(1, 12).Draw(rt, "entries") {
-				if known == 0 || rapid.Bool().Draw(rt, "new") {
-					l.report(known, said{Text: text("text")})
-					known++
-				} else {
-					l.officer(incident(rapid.IntRange(0, known-1).Draw(rt, "which")), record.KindNote, record.Payload{}, said{Text: text("note")})
-				}
-				if rapid.Bool().Draw(rt, "step") {
-					if _, err := x.step(); err != nil {
-						return err
-					}
-				}
-			}
 			for x.at.Load() < l.Position() {
-				if _, err := x.step(); err != nil {
+				at := min(x.at.Load()+1+r.Uint64N(4), l.Position())
+				if err := x.take(touched(l.rows[x.at.Load():at]), at); err != nil {
 					return err
 				}
 			}
-			q := Query{Text: text("question"), Limit: rapid.IntRange(1, 3).Draw(rt, "limit")}
-			got := find(t, x, l, q)
-			var want []record.ID
-			for n := known - 1; n >= 0; n-- {
-				entries, _ := l.Entries(incident(n))
-				var bodies []record.Body
-				for _, e := range entries {
-					bodies = append(bodies, e.Body)
+			for range 10 {
+				q := Query{Text: text(), Limit: 1 + r.IntN(3)}
+				got := find(t, x, l, q)
+				var want []record.ID
+				for n := range known {
+					entries, err := l.Entries(incident(n))
+					if err != nil {
+						return err
+					}
+					var bodies []record.Body
+					for _, e := range entries {
+						bodies = append(bodies, e.Body)
+					}
+					if _, ok := q.Match(incident(n), Fields(record.Fold(incident(n), bodies), entries, l.Open)); ok {
+						want = append(want, incident(n))
+					}
 				}
-				if _, ok := q.Match(incident(n), Fields(record.Fold(incident(n), bodies), entries, l.Open)); ok {
-					want = append(want, incident(n))
+				slices.SortFunc(got, func(a, b record.ID) int { return bytes.Compare(a[:], b[:]) })
+				slices.SortFunc(want, func(a, b record.ID) int { return bytes.Compare(a[:], b[:]) })
+				if !slices.Equal(got, want) {
+					t.Errorf("seed %d, %q: found %v, reading all finds %v", seed, q.Text, got, want)
 				}
-			}
-			slices.SortFunc(got, func(a, b record.ID) int { return bytes.Compare(a[:], b[:]) })
-			slices.SortFunc(want, func(a, b record.ID) int { return bytes.Compare(a[:], b[:]) })
-			if !slices.Equal(got, want) {
-				return fmt.Errorf("%q: found %v, reading all finds %v", q.Text, got, want)
 			}
 			return nil
 		}); err != nil {
-			rt.Fatal(err)
+			t.Fatal(err)
 		}
-	})
+	}
 }
 
 func TestMatch_Snippet_MarksWhatWasFound(t *testing.T) {

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/binary"
 	"errors"
-	"strings"
 
 	"github.com/dgraph-io/badger/v4"
 
@@ -227,6 +226,19 @@ func (q *Query) filters() (out []string) {
 	return out
 }
 
+// Holds says whether an incident, as it is now, passes the filters of the question; its
+// words are Match's.
+func (q *Query) Holds(in *record.Incident) bool {
+	for _, u := range []record.UnitID{q.Scope, q.Unit} {
+		if _, told := in.Unit(u); u != "" && u != in.Lead && !told {
+			return false
+		}
+	}
+	at := in.ReceivedAt()
+	return (q.Category == "" || q.Category == in.Category) && (q.Priority == 0 || q.Priority == in.Priority) &&
+		(q.Status == "" || q.Status == in.Status || q.Status == "open" && in.Open()) && at >= q.From && (q.To == 0 || at < q.To)
+}
+
 // Search answers a question with candidates: whoever shows one reads it anew and
 // holds it to the question (Match) and to the asker's scope.
 func (x *Index) Search(q Query) (p Page, err error) {
@@ -347,105 +359,4 @@ func (w *walk) within(chunk uint32) (in, out bool, err error) {
 		return false, false, err
 	}
 	return w.inTime(s[0]) && w.inTime(s[1]), s[1] < w.q.From || w.q.To != 0 && s[0] >= w.q.To, nil
-}
-
-// Part is a piece of a text; Hit pieces are what was looked for.
-type Part struct {
-	Text string `json:"text"`
-	Hit  bool   `json:"hit,omitempty"`
-}
-
-// Snippet is where an incident says what was looked for.
-type Snippet struct {
-	// Field is one of those of Field.Name, or id.
-	Field string `json:"field"`
-	Parts []Part `json:"parts"`
-}
-
-// maxSnippets bounds the texts of one incident that are shown, and snippetBytes each of them.
-const (
-	maxSnippets  = 3
-	snippetBytes = 240
-)
-
-// Match holds an incident, as it is now, to the question: every word must stand in one
-// of its texts. It shows where.
-func (q *Query) Match(id record.ID, fields []Field) ([]Snippet, bool) {
-	if s, is := ids(q.Text); is && bytes.Compare(id[:], s.from[:]) >= 0 && bytes.Compare(id[:], s.to[:]) <= 0 {
-		return []Snippet{{Field: "id", Parts: []Part{{Text: id.String(), Hit: true}}}}, true
-	}
-	ws := words(q.Text)
-	seen := make([]bool, len(ws))
-	var out []Snippet
-	for _, f := range fields {
-		var hits [][2]int
-		tokens(f.Text, func(t token) bool {
-			hit := false
-			for i, w := range ws {
-				if t.folded == w.folded || i == len(ws)-1 && begins(ws) && strings.HasPrefix(t.folded, w.folded) {
-					seen[i], hit = true, true
-				}
-			}
-			if hit {
-				hits = append(hits, [2]int{t.from, t.to})
-			}
-			return true
-		})
-		if len(hits) > 0 && len(out) < maxSnippets {
-			out = append(out, snippet(f, hits))
-		}
-	}
-	for _, s := range seen {
-		if !s {
-			return nil, false
-		}
-	}
-	return out, len(ws) > 0
-}
-
-// snippet cuts a text around its hits.
-func snippet(f Field, hits [][2]int) Snippet {
-	from, to := 0, len(f.Text)
-	if to > snippetBytes {
-		from = max(0, hits[0][0]-snippetBytes/4)
-		to = min(len(f.Text), from+snippetBytes)
-		for from > 0 && f.Text[from-1] != ' ' {
-			from--
-		}
-		for to < len(f.Text) && f.Text[to] != ' ' && to < from+2*snippetBytes {
-			to++
-		}
-		to = len(cutAt(f.Text, to))
-	}
-	s := Snippet{Field: f.Name}
-	add := func(text string, hit bool) {
-		if text != "" {
-			s.Parts = append(s.Parts, Part{text, hit})
-		}
-	}
-	at := from
-	if from > 0 {
-		add("… ", false)
-	}
-	for _, h := range hits {
-		if h[0] < at || h[1] > to {
-			continue
-		}
-		add(f.Text[at:h[0]], false)
-		add(f.Text[h[0]:h[1]], true)
-		at = h[1]
-	}
-	add(f.Text[at:to], false)
-	if to < len(f.Text) {
-		add(" …", false)
-	}
-	return s
-}
-
-// cutAt cuts a text at a byte without cutting a letter.
-func cutAt(s string, n int) string {
-	for n < len(s) && n > 0 && s[n]&0xc0 == 0x80 {
-		n--
-	}
-	return s[:n]
 }
