@@ -6,6 +6,7 @@ DATA ?= data
 RUNS ?= 500
 FIRST ?= 1
 CUTS ?= 20
+OUTAGE ?= 30m
 KERNEL ?= $(HOME)/.cache/wardline/kernel
 export CGO_ENABLED ?= 1
 # deploy/bench is a module of its own, because of the peers that it measures;
@@ -87,6 +88,10 @@ bench: build ## benchmarks of the parts, then figures beside the peers (BENCH="-
 drill: setup ## the long forms: hundreds of kills, simulated seeds, RUNS whole cities (default 500) from seed FIRST on
 	WARDLINE_LONG=1 $(GO) test -count=1 -timeout 60m ./edge/ledger ./core/... ./sync/... ./deploy/city ./deploy/drill
 	WARDLINE_LONG=1 $(GO) test -count=1 -timeout 0 -v ./deploy/drill/whole -runs=$(RUNS) -first=$(FIRST)
+
+.PHONY: drill-outage
+drill-outage: setup ## the core in a black hole for OUTAGE (default 30m) under load and kills, then everything once in the city
+	$(GO) test -count=1 -timeout 0 -v ./deploy/drill/whole -run TestWhole -only=outage -seed=$(FIRST) -faults=$(OUTAGE) -within=20m
 
 .PHONY: drill-planted
 drill-planted: setup ## plant each bug in turn and show which check of the drill finds it (BUG=… for one)

@@ -26,6 +26,7 @@ const (
 	unwritten = "unwritten" // a write to the disk fails
 	stall     = "stall"     // the disk of the core's leader stands still
 	cell      = "cell"      // the line is a bad 4G cell, all the time
+	outage    = "outage"    // the line is a black hole all the time; not among the seeds' own, for -only
 	storm     = "storm"     // any of power, corepower, full, clock, unwritten, stall and split, one after the other
 	coreImage = "coreimage" // an older image of a core node's disk is put in its place
 	split     = "split"     // core nodes do not reach each other, in one direction or both

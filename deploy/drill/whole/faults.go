@@ -46,6 +46,12 @@ func (m *master) run(ctx context.Context, calamity string) error {
 		m.whole()
 		calamity = calm
 	}
+	if calamity == outage { // until heal
+		m.w.note("the line is a black hole for %v", m.w.o.Faults)
+		m.w.control("cut", url.Values{"mode": {"blackhole"}})
+		m.cut, m.tally.Cuts = true, m.tally.Cuts+1
+		calamity = calm
+	}
 	end := m.w.o.Faults
 	due, began := end/4+time.Duration(m.r.Int64N(int64(end/4))), time.Now()
 	done := false

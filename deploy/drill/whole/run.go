@@ -25,8 +25,8 @@ func Run(ctx context.Context, o Options) (t Tally, err error) {
 	if o.Only != "" {
 		t.Calamity = o.Only
 	}
-	if !slices.Contains(calamities, t.Calamity) {
-		return t, fmt.Errorf("calamity %q: one of %s", t.Calamity, strings.Join(calamities, ", "))
+	if all := append(slices.Clone(calamities), outage); !slices.Contains(all, t.Calamity) {
+		return t, fmt.Errorf("calamity %q: one of %s", t.Calamity, strings.Join(all, ", "))
 	}
 	w := &town{o: o, dir: filepath.Join(o.Dir, "city"), began: time.Now()}
 	b, err := openBook(filepath.Join(o.Dir, "acknowledged.jsonl"))
