@@ -56,3 +56,10 @@ func TestCommandCentre_ReportsStationsFigures_AreThePresentOrSayNot(t *testing.T
 	needBrowser(t)
 	browse(t, startTown(t), "command.test.mjs")
 }
+
+// TestWarnings_TwoPressesCitizenAndCut_SayWhatHolds: a public warning from the form to
+// the citizen's page, with its counts and its end, and from a ward that is cut off.
+func TestWarnings_TwoPressesCitizenAndCut_SayWhatHolds(t *testing.T) {
+	needBrowser(t)
+	browse(t, startTown(t), "warnings.test.mjs")
+}

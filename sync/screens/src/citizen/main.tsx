@@ -4,6 +4,7 @@ import type { JSX } from "preact";
 import { lang, setLang } from "../lib/i18n";
 import { categories, type Category } from "../lib/api";
 import { start } from "../lib/start";
+import { AlertBanner, followAlerts } from "./alerts";
 import { Form } from "./form";
 import { Follow, Mine } from "./mine";
 import { begin, kept, noStore, now, offlineSince, page, registered } from "./model";
@@ -41,6 +42,7 @@ function Home(): JSX.Element {
     <main class="page">
       <header class="head"><h1>{t("title")}</h1><button type="button" class="back" lang={lang.value === "vi" ? "en" : "vi"} onClick={() => setLang(lang.value === "vi" ? "en" : "vi")}>{t("language")}</button></header>
       <Banner />
+      <AlertBanner />
       {last && last.status !== "closed" && (
         <button type="button" class="last" onClick={() => sent(last.id)}><Picture of={last.category} /><span><small>{t("mine")}</small><b>{t(`tile_${last.category}`)}: {t(latest(last))}</b></span></button>
       )}
@@ -71,4 +73,5 @@ function Screen(): JSX.Element {
 }
 
 begin();
+followAlerts();
 start(Screen, false);

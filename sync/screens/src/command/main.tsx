@@ -19,15 +19,18 @@ import { Gate, Undo, useDuty, useDutyKeys } from "../desk/duty";
 import { Queue } from "../desk/queue";
 import { unit, unitName } from "../desk/state";
 import { Banners } from "../desk/top";
+import { WarnDialog, Warnings } from "../desk/warn";
+import { n } from "../desk/warnwords";
 import { t } from "../desk/words";
+import { followWarnings } from "../lib/alerts";
 import { CityView, fitCity } from "./cityview";
 import { Figures, Missed, Quality, Stations } from "./panes";
 import { follow } from "./state";
 import { Wall } from "./wall";
 import { c } from "./words";
 
-type Pane = "missed" | "stations" | "figures" | "quality";
-const panes: Record<Pane, () => JSX.Element> = { missed: Missed, stations: Stations, figures: Figures, quality: Quality };
+type Pane = "missed" | "stations" | "figures" | "quality" | "warnings";
+const panes: Record<Pane, () => JSX.Element> = { missed: Missed, stations: Stations, figures: Figures, quality: Quality, warnings: Warnings };
 const pane = signal<Pane>("missed");
 const wall = signal(location.hash === "#wall");
 addEventListener("hashchange", () => (wall.value = location.hash === "#wall"));
@@ -51,6 +54,7 @@ function Top(): JSX.Element {
 function Command(): JSX.Element {
   useDuty();
   useEffect(follow, []);
+  useEffect(followWarnings, []);
   useDutyKeys(fitCity, !wall.value);
   if (wall.value) return <Wall />;
   const Shown = panes[pane.value];
@@ -64,7 +68,7 @@ function Command(): JSX.Element {
           <CityView controls />
           <section class="panel panes">
             <div class="row" role="group" aria-label={c("figures")}>
-              {(Object.keys(panes) as Pane[]).map((p) => <Button key={p} pressed={pane.value === p} onClick={() => (pane.value = p)}>{c(p)}</Button>)}
+              {(Object.keys(panes) as Pane[]).map((p) => <Button key={p} pressed={pane.value === p} onClick={() => (pane.value = p)}>{p === "warnings" ? n(p) : c(p)}</Button>)}
             </div>
             <div class="pane"><Shown /></div>
           </section>
@@ -73,6 +77,7 @@ function Command(): JSX.Element {
       </main>
       <Undo />
       <Questions />
+      <WarnDialog />
     </div>
   );
 }

@@ -13,6 +13,8 @@ import { fitMap, MapView } from "./mapview";
 import { Queue } from "./queue";
 import { Strip } from "./strip";
 import { Banners, Top } from "./top";
+import { WarnDialog, WarningBanner } from "./warn";
+import { followWarnings } from "../lib/alerts";
 import { t } from "./words";
 
 function Desk(): JSX.Element {
@@ -20,11 +22,12 @@ function Desk(): JSX.Element {
   useEffect(() => {
     if (!begun()) ask("shift");
   }, []);
+  useEffect(followWarnings, []);
   useDutyKeys(fitMap);
   return (
     <div class="desk">
       <Top />
-      <Banners />
+      <div><Banners /><WarningBanner /></div>
       <main class="body">
         <Queue />
         <div class="middle"><MapView /><Strip /></div>
@@ -32,6 +35,7 @@ function Desk(): JSX.Element {
       </main>
       <Undo />
       <Questions />
+      <WarnDialog />
     </div>
   );
 }

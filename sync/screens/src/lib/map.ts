@@ -62,6 +62,8 @@ export interface MapOptions {
   fill?: (w: Ward) => { colour?: string; hatched?: boolean; title?: string; /** Outlined: it is this desk's own. */ own?: boolean } | undefined;
   onMark?: (id: string) => void;
   onWard?: (w: Ward) => void;
+  /** Somebody pressed a place on the map. */
+  onPoint?: (at: LonLat) => void;
   /** The map was moved by hand; it moves itself no more until fit(). */
   onMoved?: () => void;
 }
@@ -72,6 +74,7 @@ export class CityMap {
   private readonly canvas = L.canvas({ padding: 0.3 });
   private readonly base = L.layerGroup();
   private readonly over = L.layerGroup();
+  private readonly area = L.layerGroup();
   private byHand = false;
   private bounds: L.LatLngBounds | null = null;
   private readonly resize: ResizeObserver;
@@ -81,6 +84,8 @@ export class CityMap {
     this.map.setView([10.77, 106.69], 11);
     this.base.addTo(this.map);
     this.over.addTo(this.map);
+    this.area.addTo(this.map);
+    if (o.onPoint) this.map.on("click", (e) => o.onPoint!([e.latlng.lng, e.latlng.lat]));
     const hand = (): void => {
       if (!this.byHand) o.onMoved?.();
       this.byHand = true;
@@ -122,6 +127,16 @@ export class CityMap {
       if (this.o.onMark) k.on("click", () => this.o.onMark!(m.id));
       k.addTo(this.over);
     }
+  }
+
+  /** Draws a line that somebody is drawing; closed once it has three points. */
+  drawArea(line: readonly LonLat[]): void {
+    this.area.clearLayers();
+    const at = line.map(([lon, lat]): L.LatLngTuple => [lat, lon]);
+    const o = { renderer: this.canvas, color: colour("--text"), weight: 3, interactive: false };
+    if (at.length > 2) L.polygon(at, { ...o, fillColor: colour("--text"), fillOpacity: 0.2 }).addTo(this.area);
+    else if (at.length > 1) L.polyline(at, o).addTo(this.area);
+    for (const x of at) L.circleMarker(x, { ...o, radius: 5 }).addTo(this.area);
   }
 
   /** Where the map should look while nobody has moved it. */
