@@ -34,6 +34,9 @@ const (
 	// grows with the square.
 	maxNested = 50
 	maxIndent = 200
+	// maxKeys bounds the keys of one section: ours have some dozens, and the parser's
+	// work grows with the square of these as well.
+	maxKeys = 1000
 )
 
 // Validator is a configuration that can say what is wrong with it, with [Faults].
@@ -128,6 +131,9 @@ func Parse(path string, raw []byte) (*File, error) {
 	if line := tooDeep(raw); line > 0 {
 		return nil, oneFault(path, line, Fault{Wrong: "is nested too deep", Do: "look for an opening bracket, a dash or spaces too many"})
 	}
+	if line := tooMany(raw); line > 0 {
+		return nil, oneFault(path, line, Fault{Wrong: fmt.Sprintf("is key number %d of one section", maxKeys+1), Do: "look whether this is the right file; what there is much of stands in lists, with a dash before each"})
+	}
 	// Keys that stand twice are found by the walk, which names their path.
 	tree, err := parser.ParseBytes(raw, 0, parser.AllowDuplicateMapKey())
 	if err != nil {
@@ -165,6 +171,44 @@ func tooDeep(raw []byte) int {
 		}
 		rest := bytes.TrimLeft(text, " ")
 		if len(text)-len(rest) > maxIndent || len(rest)-len(bytes.TrimLeft(rest, "- \t?")) > 2*maxNested {
+			return line
+		}
+	}
+	return 0
+}
+
+// tooMany is the line where a section has more keys than any of ours; 0 when none does.
+// Colons in texts count as well: they are few.
+func tooMany(raw []byte) int {
+	var block [maxIndent + 1]int // keys since the section began, by column
+	var flow [maxNested + 1]int  // by depth of brackets
+	open, line := 0, 0
+	for text := range bytes.Lines(raw) {
+		line++
+		inFlow := open > 0
+		for _, c := range text {
+			switch c {
+			case '[', '{':
+				open = min(open+1, maxNested)
+				flow[open] = 0
+			case ']', '}':
+				open = max(open-1, 0)
+			case ':':
+				if flow[open]++; open > 0 && flow[open] > maxKeys {
+					return line
+				}
+			}
+		}
+		at := min(len(text)-len(bytes.TrimLeft(text, " ")), maxIndent)
+		switch rest := text[at:]; {
+		case inFlow || len(bytes.TrimSpace(rest)) == 0 || rest[0] == '#':
+			continue
+		case rest[0] == '-': // a section of its own begins
+			clear(block[at+1:])
+			continue
+		}
+		clear(block[at+1:])
+		if block[at]++; block[at] > maxKeys {
 			return line
 		}
 	}

@@ -187,6 +187,38 @@ func TestDecode_NestedWithoutEnd_IsRefusedAtOnce(t *testing.T) {
 	}
 }
 
+// The parser's work grows with the square of a section's keys.
+func TestDecode_KeysWithoutEnd_AreRefusedAtOnce(t *testing.T) {
+	for _, x := range []string{"k%d: 1\n", "parts:\n  - k%d: 1\n    ", "{", "{\n"} {
+		var b strings.Builder
+		head, each, sep := "port: 1\n", x, ""
+		switch {
+		case strings.HasPrefix(x, "parts"):
+			head, each = "port: 1\nparts:\n  - a: 1\n", "    k%d: 1\n"
+		case strings.HasPrefix(x, "{"):
+			head, each, sep = x, "\"k%d\": 1", ","+x[1:]
+		}
+		b.WriteString(head)
+		for i := range 50_000 {
+			fmt.Fprintf(&b, each+sep, i)
+		}
+		if err := Decode("x.yaml", []byte(b.String()), &sample{}); err == nil || !strings.Contains(err.Error(), "key number 1001 of one section") {
+			t.Errorf("%q: %.100v", x, err)
+		}
+	}
+	// Much of what stands in lists is fine, in each form.
+	for _, raw := range []string{
+		"port: 1\nparts:\n" + strings.Repeat("  - name: a\n    password: long enough\n    size: 1\n", 5000),
+		"port: 1\nparts:\n" + strings.Repeat("- name: a\n  password: long enough\n", 5000),
+		`{"port":1,"parts":[` + strings.Repeat(`{"name":"a","password":"long enough"},`, 5000) + `]}`,
+		"{\n  \"port\": 1,\n  \"parts\": [\n" + strings.Repeat("    {\n      \"name\": \"a\",\n      \"password\": \"long enough\"\n    },\n", 4000) + "  ]\n}",
+	} {
+		if err := Decode("x.yaml", []byte(raw), &sample{}); err != nil {
+			t.Errorf("%.60q: %.200v", raw, err)
+		}
+	}
+}
+
 func TestDecode_ManyFaults_AreBounded(t *testing.T) {
 	err := Decode("x.yaml", []byte("port: 1\nparts:\n"+strings.Repeat("- {}\n", 5000)), &sample{})
 	var e *Error
