@@ -304,5 +304,9 @@ type namedDoor struct {
 }
 
 func (n *Node) doors() []namedDoor {
-	return []namedDoor{{"raft", n.trust.raft}, {"sync", n.trust.sync}}
+	list := []namedDoor{{"raft", n.trust.raft}, {"sync", n.trust.sync}}
+	if n.trust.https != nil {
+		list = append(list, namedDoor{"https", n.trust.https})
+	}
+	return list
 }

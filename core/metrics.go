@@ -93,7 +93,7 @@ func figureList() []figures.Figure[*scrape] {
 				emit(float64(st.Waiting), string(st.Ward))
 			}
 		}, "ward"),
-		figures.Counters("wardline_core_tls_connections_total", "Connections at the doors for machines, by what came of them; accepted ones have proven who they are.", func(s *scrape, emit figures.Emit) {
+		figures.Counters("wardline_core_tls_connections_total", "Connections at the TLS doors, by what came of them; accepted ones of machines have proven who they are.", func(s *scrape, emit figures.Emit) {
 			for _, d := range s.n.doors() {
 				n, _ := d.gate.Turned()
 				for _, outcome := range trust.Reasons() {

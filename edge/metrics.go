@@ -115,6 +115,7 @@ func lineFigures() []figures.Figure[*scrape] {
 			until, _ := x.s.member.Status()
 			return max(0, until.Sub(x.s.wall()).Seconds())
 		}),
+		counter("receipts_refused_total", "City receipts that did not prove what was sent; each ends the line.", func(x *scrape) float64 { return float64(x.s.up.Status().Forged) }),
 		figures.Counters("wardline_edge_tls_connections_total", "Connections at the HTTPS door, by what came of them.", func(x *scrape, emit figures.Emit) {
 			var n map[string]uint64
 			if x.s.https != nil {
@@ -124,6 +125,13 @@ func lineFigures() []figures.Figure[*scrape] {
 				emit(float64(n[outcome]), outcome)
 			}
 		}, "outcome"),
+		gauge("tls_half_open", "Connections at the HTTPS door that have proven nothing yet.", func(x *scrape) float64 {
+			if x.s.https == nil {
+				return 0
+			}
+			_, half := x.s.https.Turned()
+			return float64(half)
+		}),
 		gauge("downlink_cursor", "Last row of the city's outbox that the station has.", func(x *scrape) float64 { return float64(x.down.Seq) }),
 		gauge("alarms", "Alarms about the station that the desk shows, at most 20.", func(x *scrape) float64 {
 			x.s.mu.Lock()

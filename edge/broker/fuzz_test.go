@@ -102,7 +102,7 @@ func FuzzBroker(f *testing.F) {
 	f.Cleanup(func() { _ = b.Close() })
 	f.Fuzz(func(t *testing.T, data []byte, version byte) {
 		here, there := net.Pipe()
-		p := b.gate.enter(t.Context(), there)
+		p, _ := b.gate.enter(t.Context(), there)
 		if !b.admit(door{network: "tcp"}, there, p) {
 			t.Fatal("not admitted")
 		}

@@ -9,6 +9,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"sync"
 	"time"
 
 	"github.com/gorilla/websocket"
@@ -32,6 +33,10 @@ func openDoor(l Listener) (door, error) {
 // accept takes connections until ctx has ended and Run closes the listener. When the process
 // has no more descriptors it waits; devices wait in the kernel's queue.
 func (b *Broker) accept(ctx context.Context, d door) error {
+	aside, cancel := context.WithCancel(ctx)
+	var waiting sync.WaitGroup
+	defer waiting.Wait()
+	defer cancel()
 	for pause := 5 * time.Millisecond; ; {
 		nc, err := d.Accept()
 		switch {
@@ -55,9 +60,16 @@ func (b *Broker) accept(ctx context.Context, d door) error {
 			continue
 		}
 		pause = 5 * time.Millisecond
-		p := b.gate.enter(ctx, nc)
-		if p == nil || !b.admit(d, nc, p) {
-			_ = nc.Close() // we are stopping
+		p, share := b.gate.enter(ctx, nc)
+		switch {
+		case share && b.gate.goAside():
+			waiting.Go(func() {
+				if p := b.gate.waitAside(aside, nc); p == nil || !b.admit(d, nc, p) {
+					_ = nc.Close() // it waited too long, or we are stopping
+				}
+			})
+		case p == nil || !b.admit(d, nc, p):
+			_ = nc.Close() // too many wait, or we are stopping
 		}
 	}
 }

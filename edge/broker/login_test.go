@@ -121,13 +121,40 @@ func TestBroker_HalfOpenFlood_LoginStillWorks(t *testing.T) {
 	for range 23 {
 		dialRaw(t, b)
 	}
-	waitFor(t, func() bool { return b.Stats().HalfOpen == 8 })
+	waitFor(t, func() bool { return b.Stats().HalfOpen == 4 }) // one address has half of the places
 	cl := mustLogin(t, b, as("app-1"))
 	cl.report(1, 1, "app-1", "x")
 	cl.expect(4, 1)
 	first.expectEnd()
 	if s := b.Stats(); s.HalfOpenEnded == 0 || s.HalfOpen > 8 {
 		t.Errorf("stats are %+v", s)
+	}
+}
+
+// TestBroker_HalfOpenFlood_AnotherAddress_LogsInAtOnce: a panic button does not wait for
+// somebody who only opens connections.
+func TestBroker_HalfOpenFlood_AnotherAddress_LogsInAtOnce(t *testing.T) {
+	c := testConfig()
+	c.MaxHalfOpen, c.ConnectTimeout = 64, time.Minute
+	b := startBroker(t, c, &desk{auto: accept})
+	attacker := &net.Dialer{LocalAddr: &net.TCPAddr{IP: net.IPv4(127, 0, 0, 2)}, Timeout: 10 * time.Second}
+	for range 1000 {
+		nc, err := attacker.Dial("tcp", b.Addrs()[0].String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer func() { _ = nc.Close() }() // the test is over
+	}
+	began := time.Now()
+	cl := mustLogin(t, b, as("app-1"))
+	cl.report(1, 1, "app-1", "x")
+	cl.expect(4, 1)
+	// The flood goes at 32 a second: without a share for each address this took half a minute.
+	if took := time.Since(began); took > 5*time.Second {
+		t.Errorf("the log-in took %s", took)
+	}
+	if s := b.Stats(); s.HalfOpen > 32 {
+		t.Errorf("one address holds %d places", s.HalfOpen)
 	}
 }
 

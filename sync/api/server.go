@@ -67,6 +67,8 @@ type Server struct {
 	tries    *identity.Throttle
 	screens  *screens.Files
 	wards    wardsMap
+	doors    *doors
+	turned   *prometheus.CounterVec // requests that were refused
 	ctx      context.Context
 	stop     context.CancelFunc
 }
@@ -76,7 +78,8 @@ func New(c Config) *Server {
 	if c.Now == nil {
 		c.Now = time.Now
 	}
-	s := &Server{Config: c, mux: http.NewServeMux(), live: make(chan struct{}, maxLive), searches: make(chan struct{}, maxSearches), requests: newRequests(), tries: identity.NewThrottle(c.Now), screens: screens.Load(),
+	s := &Server{Config: c, mux: http.NewServeMux(), live: make(chan struct{}, maxLive), searches: make(chan struct{}, maxSearches), requests: newRequests(), turned: newRefused(), doors: newDoors(),
+		tries: identity.NewThrottle(c.Now), screens: screens.Load(),
 		follow: rate.NewLimiter(maxFollow, maxFollow)}
 	s.ctx, s.stop = context.WithCancel(context.Background())
 	s.routes()
@@ -197,6 +200,7 @@ func (s *Server) Handler() http.Handler {
 	}))
 	inner := s.count(csrf.Handler(s.mux))
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		s.doors.asked(r)
 		h := w.Header()
 		h.Set("X-Content-Type-Options", "nosniff")
 		h.Set("Referrer-Policy", "no-referrer")
@@ -209,7 +213,8 @@ func (s *Server) Handler() http.Handler {
 // Serve answers on l until ctx ends, then lets answers under way finish.
 func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 	srv := &http.Server{Handler: s.Handler(), ReadHeaderTimeout: readTimeout, ReadTimeout: 2 * time.Minute,
-		IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 32 << 10, ErrorLog: slog.NewLogLogger(s.Log.Handler(), slog.LevelDebug)}
+		IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 32 << 10, ErrorLog: slog.NewLogLogger(s.Log.Handler(), slog.LevelDebug),
+		ConnState: s.doors.state, ConnContext: s.doors.mark}
 	done := make(chan error, 1)
 	go func() { done <- srv.Serve(l) }()
 	select {
@@ -255,6 +260,7 @@ func (s *Server) fail(w http.ResponseWriter, r *http.Request, err error) {
 		s.Log.Error("request failed", "path", r.URL.Path, "err", err)
 		e = Problem(500, "internal", "", "this node could not answer; send the same again, it will not count twice")
 	}
+	s.countRefused(e)
 	if e.RetryAfter > 0 {
 		w.Header().Set("Retry-After", strconv.Itoa(e.RetryAfter))
 	}

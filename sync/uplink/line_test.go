@@ -55,6 +55,9 @@ func TestSender_ReceiptThatIsNotForWhatItSent_IsNeverKept(t *testing.T) {
 					t.Errorf("kept: %+v", d.receipts)
 				}
 				d.mu.Unlock()
+				if n := l.s.Status().Forged; n == 0 {
+					t.Errorf("%d are counted", n)
+				}
 				if n := l.tries.Load(); n < 3 || n > 60 {
 					t.Errorf("%d tries in a minute", n)
 				}

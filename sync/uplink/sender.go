@@ -94,6 +94,9 @@ type Status struct {
 	Node      string
 	// Offset is the city's wall clock less ours at the handshake.
 	Offset time.Duration
+	// Forged counts receipts that did not prove what was sent: forged, damaged, or for
+	// something else. Each ends the line.
+	Forged uint64
 }
 
 // New makes a sender; it starts nothing.

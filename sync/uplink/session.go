@@ -222,6 +222,7 @@ func (x *session) answered(a *wire.Answer) error {
 	switch a.Status {
 	case wire.Answer_OK:
 		if err := x.receipt(f, a.Receipt); err != nil {
+			x.s.set(func(st *Status) { st.Forged++ })
 			return err
 		}
 	case wire.Answer_GAP:
