@@ -37,10 +37,12 @@ func (q *Query) Match(id record.ID, fields []Field) ([]Snippet, bool) {
 	var out []Snippet
 	for _, f := range fields {
 		var hits [][2]int
+		fresh := false // it says a word that no text before it said
 		tokens(f.Text, func(t token) bool {
 			hit := false
 			for i, w := range ws {
 				if t.folded == w.folded || i == len(ws)-1 && begins(ws) && strings.HasPrefix(t.folded, w.folded) {
+					fresh = fresh || !seen[i]
 					seen[i], hit = true, true
 				}
 			}
@@ -49,7 +51,7 @@ func (q *Query) Match(id record.ID, fields []Field) ([]Snippet, bool) {
 			}
 			return true
 		})
-		if len(hits) > 0 && len(out) < maxSnippets {
+		if fresh && len(out) < maxSnippets {
 			out = append(out, snippet(f, hits))
 		}
 	}

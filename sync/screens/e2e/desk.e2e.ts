@@ -201,6 +201,46 @@ test("keys rest while somebody types or an input method composes", async () => {
   await p.context().close();
 }, 60_000);
 
+test("what was said is found with the keyboard alone, also closed and without diacritics, and shows where", async () => {
+  const s = await new Session(city.station).logIn(city.officer("ward"));
+  const r = await report("feedback", { text: "Đèn đường hỏng trước quán Bà Bảy", place_text: "hẻm 41 Huỳnh Tấn Phát" });
+  await s.act(r.id, "claim");
+  await s.act(r.id, "verify", { reason: "false:nothing" });
+  await s.act(r.id, "resolve");
+  await s.act(r.id, "close");
+  const p = await desk(browser, city.station, city.officer("ward"), faults);
+  await p.keyboard.press("/");
+  await p.keyboard.type("den duong hong qu");
+  await until("it is found", async () => (await p.locator(".hit").count()) === 1);
+  expect(await p.locator(".hit mark").allInnerTexts()).toEqual(["Đèn", "đường", "hỏng", "quán"]);
+  expect(await p.locator(".line").count()).toBe(0); // it is closed: the queue has it no more
+  await p.keyboard.press("ArrowDown");
+  await until("it is chosen", async () => (await p.locator("#search").getAttribute("aria-activedescendant")) === "hit-0");
+  expect(await violations(p)).toEqual([]);
+  await p.keyboard.press("Enter");
+  await shows(p, "status", "Đã đóng");
+  await p.keyboard.press("/");
+  await p.keyboard.press("Escape");
+  await until("the box is empty", async () => (await p.locator(".found").count()) === 0);
+  await p.context().close();
+}, 90_000);
+
+test("an index that is not whole says so before what it found", async () => {
+  const r = await report("feedback");
+  const p = await desk(browser, city.station, city.officer("ward"), faults);
+  await p.route("**/api/v1/search?*", async (route) => {
+    const answer = await route.fetch();
+    const body = (await answer.json()) as Record<string, unknown>;
+    await route.fulfill({ response: answer, json: { ...body, index: { state: "building", position: 45, of: 100 } } });
+  });
+  await p.keyboard.press("/");
+  await p.keyboard.type(r.words);
+  await shows(p, "index", "45 %");
+  await p.unroute("**/api/v1/search?*");
+  await until("it asks again by itself, and nothing is missing", async () => (await p.getByTestId("index").count()) === 0 && (await p.locator(".hit").count()) > 0);
+  await p.context().close();
+}, 60_000);
+
 test("an unclaimed report rings by its priority until somebody has it; without sound the desk says so", async () => {
   const c = await context(browser);
   await c.addInitScript(() => {

@@ -8,7 +8,9 @@ import type { ID, Row } from "../lib/api";
 import { Button, PriorityMark } from "../lib/ui";
 import { w } from "../lib/words";
 import { holderOf, unclaimed } from "./order";
+import { Found } from "./found";
 import { Delivery, Due, reasonWord } from "./parts";
+import { at, openHit, searching, step } from "./search";
 import { choose, chosen, filter, hovered, incidents, letIn, paused, queue, unit, waiting } from "./state";
 import { t } from "./words";
 
@@ -47,6 +49,18 @@ function Line(p: { id: ID; row: Row | undefined }): JSX.Element {
   );
 }
 
+/** Keys of the search box: through what was found, open it, leave. */
+function walk(e: KeyboardEvent & { currentTarget: HTMLInputElement }): void {
+  if (e.isComposing) return;
+  if (e.key === "ArrowDown" || e.key === "ArrowUp") {
+    e.preventDefault();
+    step(e.key === "ArrowDown" ? 1 : -1);
+  }
+  if (e.key === "Escape") filter.value = "";
+  if (e.key === "Enter") openHit(at.value);
+  if (e.key === "Escape" || e.key === "Enter") e.currentTarget.blur();
+}
+
 export function Queue(): JSX.Element {
   const rows = queue.value;
   const fresh = waiting.value;
@@ -59,8 +73,8 @@ export function Queue(): JSX.Element {
         <label class="search">
           <span class="visually-hidden">{t("search")}</span>
           <kbd aria-hidden="true">/</kbd>
-          <input id="search" type="search" value={filter.value} placeholder={t("search")} onInput={(e) => (filter.value = e.currentTarget.value)}
-            onKeyDown={(e) => { if (e.key === "Escape" && !e.isComposing) { filter.value = ""; e.currentTarget.blur(); } if (e.key === "Enter" && !e.isComposing) e.currentTarget.blur(); }} />
+          <input id="search" type="text" value={filter.value} placeholder={t("search")} maxLength={120} autocomplete="off" role="combobox" aria-autocomplete="list" aria-expanded={searching.value}
+            aria-controls={searching.value ? "hits" : undefined} aria-activedescendant={at.value >= 0 ? `hit-${at.value}` : undefined} onInput={(e) => (filter.value = e.currentTarget.value)} onKeyDown={walk} />
         </label>
       </div>
       {paused.value && <p class="note">{t("paused")}</p>}
@@ -71,6 +85,7 @@ export function Queue(): JSX.Element {
       )}
       <ul class="lines" tabIndex={0} aria-label={t("queue")}>{rows.map((r) => <Line key={r.id} id={r.id} row={r.row} />)}</ul>
       {rows.length === 0 && <p class="empty">{filter.value ? t("none_match") : t("empty_queue")}</p>}
+      <Found />
     </section>
   );
 }

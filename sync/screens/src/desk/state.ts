@@ -137,6 +137,9 @@ export function explain(e: unknown): string {
     case "not_seen": return t("not_seen");
     case "not_forwarded": return t("not_forwarded");
     case "no-answer": return t("no_lan");
+    case "index-closed": return t("index_closed");
+    case "busy": return t("search_busy");
+    case "no-words": return t("search_words");
   }
   return `${t("refused")} ${e.detail}`;
 }
