@@ -26,7 +26,7 @@ var commands = []struct {
 }{
 	{"city", "a whole city to try: 3 core nodes, one ward station", cli.City},
 	{"core", "one node of the city core", cli.Core},
-	{"edge", "a ward station", cli.Edge},
+	{"edge", "a ward station; edge init makes one ready", cli.Edge},
 	{"sim", "devices that are not there: app, kiosk, panel, button", cli.Sim},
 	{"enrol", "a one-time token for a ward's station; which machines may speak; the certificate authority", cli.Enrol},
 	{"device", "device add, list, revoke: kiosks, bridges, cameras", cli.Device},

@@ -29,6 +29,9 @@ type Config struct {
 	RaftListen string `json:"raft_listen,omitempty" yaml:"raft_listen"`
 	// Sync is where the stations' lines come in.
 	Sync string `json:"sync" yaml:"sync"`
+	// Reach is where the stations reach this node's Sync, host:port: it stands in the command
+	// by which a new station is made. Empty: the first of Names, with Sync's port.
+	Reach string `json:"reach,omitempty" yaml:"reach"`
 	// Peers are the founding nodes, the same list on all of them.
 	Peers []Peer `json:"peers" yaml:"peers"`
 	// Join says that this node is not one of the founding ones: it joins the city
@@ -92,6 +95,9 @@ func (c *Config) Validate() error {
 		f.Address("raft_listen", c.RaftListen, configs.AnyPort)
 	}
 	f.Address("sync", c.Sync, configs.AnyPort)
+	if c.Reach != "" {
+		f.Address("reach", c.Reach, configs.Reachable)
+	}
 	if field := c.Limits.Negative(); field != "" {
 		f.Add("limits."+field, "write 0 for the default, or more; off: true is no limit", "is below 0")
 	}

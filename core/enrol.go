@@ -29,7 +29,7 @@ func (b backend) ListMachines(ctx context.Context) (out api.MachineList, err err
 	if err != nil {
 		return out, err
 	}
-	out = api.MachineList{Items: []api.MachineItem{}, Authority: api.Generations{Oldest: now.Oldest, Current: now.Current, Fingerprint: sum}}
+	out = api.MachineList{Items: []api.MachineItem{}, Nodes: b.n.nodes(ctx), Authority: api.Generations{Oldest: now.Oldest, Current: now.Current, Fingerprint: sum}}
 	for _, name := range slices.SortedFunc(maps.Keys(now.Of), func(a, b trust.Name) int { return strings.Compare(a.String(), b.String()) }) {
 		r := now.Of[name]
 		x := api.MachineItem{Name: name, State: r.State(), Epoch: r.Epoch, Names: r.Names}

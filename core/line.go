@@ -58,7 +58,9 @@ func NewLine(d LineDeps) *Line {
 }
 
 // Up answers the stations' uplinks.
-func (l *Line) Up() *uplink.Receiver { return &uplink.Receiver{City: city{l}, Log: l.d.Log} }
+func (l *Line) Up() *uplink.Receiver {
+	return &uplink.Receiver{City: city{l}, Health: l.health, Log: l.d.Log}
+}
 
 // Down answers the stations' downlinks.
 func (l *Line) Down() *downlink.Sender { return &downlink.Sender{Outbox: outbox{l}, Log: l.d.Log} }

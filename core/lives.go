@@ -4,6 +4,7 @@ import (
 	"sync"
 	"time"
 
+	"wardline/sync/api"
 	"wardline/sync/record"
 	"wardline/sync/wire"
 )
@@ -21,6 +22,7 @@ type station struct {
 	lives map[uint64]*life // by boot
 	last  time.Time        // heard
 	told  time.Time        // of a clone
+	is    *api.Health      // what it said of itself last; never changed, only replaced
 }
 
 // life is one process of a station.
@@ -90,11 +92,20 @@ func (v *lives) gone(o record.Origin, boot uint64) {
 	}
 }
 
+// is keeps what a station says of itself.
+func (v *lives) is(o record.Origin, h *api.Health) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if s := v.of[o]; s != nil {
+		s.is = h
+	}
+}
+
 // each calls f for every station that was ever heard here.
-func (v *lives) each(f func(o record.Origin, connected bool, last time.Time)) {
+func (v *lives) each(f func(o record.Origin, connected bool, last time.Time, is *api.Health)) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	for o, s := range v.of {
-		f(o, len(s.lives) > 0, s.last)
+		f(o, len(s.lives) > 0, s.last, s.is)
 	}
 }

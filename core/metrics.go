@@ -8,6 +8,7 @@ import (
 	"wardline/core/cluster"
 	"wardline/core/fsm"
 	"wardline/core/pki"
+	"wardline/sync/api"
 	"wardline/sync/figures"
 	"wardline/sync/record"
 	"wardline/sync/trust"
@@ -37,7 +38,7 @@ func (n *Node) scrape() *scrape {
 	if s.stations, err = n.machine.Stations(maxStationFigures); err != nil {
 		n.log.Error("metrics: the stations cannot be read", "err", err)
 	}
-	n.line.lives.each(func(o record.Origin, up bool, last time.Time) {
+	n.line.lives.each(func(o record.Origin, up bool, last time.Time, _ *api.Health) {
 		if w, ok := o.Ward(); ok {
 			s.heard[w] = heard{up, last}
 		}

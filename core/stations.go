@@ -5,7 +5,9 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
+	"net"
 	"slices"
+	"strings"
 	"time"
 
 	"wardline/sync/api"
@@ -17,6 +19,8 @@ import (
 type lineState struct {
 	Connected bool  `json:"connected"`
 	Last      int64 `json:"last"` // heard, milliseconds since the Unix epoch, UTC
+	// Health is what the station said of itself last, to this node.
+	Health *api.Health `json:"health,omitempty"`
 }
 
 // maxStations bounds the list: ten cities like the one that this was made for.
@@ -25,17 +29,57 @@ const maxStations = 2000
 // askStations is the question to the other nodes: which stations they hear.
 const askStations = "stations"
 
+// askNode is the question who they are, and where stations reach them.
+const askNode = "node"
+
+// itself is what this node says of itself.
+func (n *Node) itself() api.NodeItem {
+	x := api.NodeItem{ID: n.c.ID, Answers: true, Leads: n.raft.IsLeader(), Sync: n.c.Reach}
+	if host, port, err := net.SplitHostPort(n.syncL.Addr().String()); err == nil && x.Sync == "" {
+		if len(n.c.Names) > 0 {
+			host = n.c.Names[0]
+		}
+		if ip := net.ParseIP(host); ip == nil || !ip.IsUnspecified() {
+			x.Sync = net.JoinHostPort(host, port)
+		}
+	}
+	return x
+}
+
+// nodes are the founding nodes, and every other that answers, by name.
+func (n *Node) nodes(ctx context.Context) []api.NodeItem {
+	all := map[string]api.NodeItem{}
+	for _, p := range n.c.Peers {
+		all[p.ID] = api.NodeItem{ID: p.ID}
+	}
+	all[n.c.ID] = n.itself()
+	for _, raw := range n.raft.AskOthers(ctx, []byte(askNode)) {
+		var x api.NodeItem
+		if err := json.Unmarshal(raw, &x); err != nil {
+			n.log.Warn("what another node says of itself cannot be read", "err", err)
+			continue
+		}
+		all[x.ID] = x
+	}
+	return slices.SortedFunc(maps.Values(all), func(a, b api.NodeItem) int { return strings.Compare(a.ID, b.ID) })
+}
+
 // local answers another node about what is this node's own.
 func (n *Node) local(question []byte) ([]byte, error) {
-	if string(question) != askStations {
-		return nil, fmt.Errorf("%.40q is no question that is known here", question)
+	switch string(question) {
+	case askStations:
+		return n.line.heardJSON()
+	case askNode:
+		return json.Marshal(n.itself())
 	}
-	return json.Marshal(n.line.heard())
+	return nil, fmt.Errorf("%.40q is no question that is known here", question)
 }
 
 func (l *Line) heard() map[record.Origin]lineState {
 	out := map[record.Origin]lineState{}
-	l.lives.each(func(o record.Origin, connected bool, last time.Time) { out[o] = lineState{connected, last.UnixMilli()} })
+	l.lives.each(func(o record.Origin, connected bool, last time.Time, is *api.Health) {
+		out[o] = lineState{connected, last.UnixMilli(), is}
+	})
 	return out
 }
 
@@ -44,7 +88,10 @@ func (l *Line) heard() map[record.Origin]lineState {
 func merge(all, other map[record.Origin]lineState) {
 	for o, h := range other {
 		x := all[o]
-		all[o] = lineState{x.Connected || h.Connected, max(x.Last, h.Last)}
+		if h.Health != nil && (x.Health == nil || h.Health.At > x.Health.At) {
+			x.Health = h.Health
+		}
+		all[o] = lineState{x.Connected || h.Connected, max(x.Last, h.Last), x.Health}
 	}
 }
 
@@ -88,6 +135,10 @@ func (b backend) Stations(ctx context.Context) ([]api.Station, error) {
 		if all[o].Last > 0 {
 			t := api.Time(all[o].Last)
 			s.LastHeard = &t
+		}
+		if h := all[o].Health; h != nil {
+			s.Health = h
+			s.Alarms = h.Alarms
 		}
 		out = append(out, s)
 	}

@@ -2,11 +2,14 @@ package core
 
 import (
 	"context"
+	"strings"
 	"testing"
+	"time"
 
 	"wardline/core/cluster"
 	"wardline/core/fsm"
 	"wardline/sync/api"
+	"wardline/sync/wire"
 )
 
 // stations is what a node tells a desk, by ward.
@@ -42,6 +45,14 @@ func TestStations_OnAnyNodesLine_AreShownByEveryNode(t *testing.T) {
 			all := x.stations()
 			on, known := all["26704"], all["26740"]
 			return on.Connected && on.LastHeard != nil && known.ID != "" && !known.Connected && known.LastHeard == nil
+		})
+	}
+	city[1].n.line.health("ward-26704", &wire.Health{WallMs: time.Now().UnixMilli() + 60_000, FreeBytes: 5, Room: "odd", Lag: 3, Incarnation: 9, Alarms: []string{strings.Repeat("đ", 500), "b", "c", "d"}})
+	for _, x := range city {
+		waitFor(t, "what the station says of itself, at "+x.c.ID, func() bool {
+			s := x.stations()["26704"]
+			h := s.Health
+			return h != nil && h.ClockMS > 50_000 && h.Free == 5 && h.Room == "none" && h.Lag == 3 && h.Incarnation != "" && len(s.Alarms) == maxHealthAlarms && len([]rune(s.Alarms[0])) == maxHealthAlarm
 		})
 	}
 	city[1].n.line.lives.gone("ward-26704", 7)

@@ -164,7 +164,7 @@ func New(c Config, log *slog.Logger) (s *Station, err error) {
 	line := &Line{Origin: s.origin, Ledger: s.ledger, Keys: s.keys, Alarm: s.alarm, Lacks: func() { s.down.Again() },
 		Cloned: func() { s.cloned.Store(true) }, Claimed: s.claimed, Told: s.readDirectory, Device: s.heardOfDevice, Broadcast: s.heardOfAlert, Log: s.log}
 	connect := wire.Connect(s.connect)
-	s.up = uplink.New(uplink.Config{Open: connect.Up, Boot: b, Wall: s.wall, Log: s.log}, line.Up())
+	s.up = uplink.New(uplink.Config{Open: connect.Up, Boot: b, Wall: s.wall, Health: s.health, Log: s.log}, line.Up())
 	s.down = downlink.New(downlink.Config{Open: connect.Down, Boot: b, Wall: s.wall, Log: s.log}, line.Down())
 	s.door = intake.New(intake.Config{Origin: s.origin, Ledger: doorLedger{s}, Rules: func() *routing.Rules { return s.city.rulesAt(s.wall().UnixMilli()) }, Wall: s.wall,
 		Online: func() bool { return s.up.Status().Connected }, Log: s.log})

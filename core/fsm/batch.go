@@ -303,6 +303,12 @@ func (b *batch) put(e record.Entry, body *record.Body, hash record.Hash, listed 
 			return err
 		}
 	}
+	if changesCity(body) {
+		b.weigh(9)
+		if err := b.set(indexKey(rowChange, n), nil); err != nil {
+			return err
+		}
+	}
 	if !byOwnID(body) {
 		return nil
 	}

@@ -270,6 +270,7 @@ func (c *City) Run(ctx context.Context) error {
 		}
 		nodes, tls = append(nodes, n.HTTP), append(tls, n.HTTPS)
 		n.Limits.Off = c.o.NoLimits // of this run, not of the plan
+		n.Reach = c.plan.Proxies[i] // a station that is added later is cut with the others
 		if err := c.add(n.ID, "core", n); err != nil {
 			return err
 		}

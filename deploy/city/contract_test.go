@@ -94,7 +94,7 @@ func TestServers_EveryAnswer_IsAsDescribed(t *testing.T) {
 			})
 		}
 	}
-	t.Run("city alone", func(t *testing.T) { h.cityAlone(); h.users(); h.audit() })
+	t.Run("city alone", func(t *testing.T) { h.cityAlone(); h.users(); h.audit(); h.administration() })
 	t.Run("without a majority", func(t *testing.T) { h.withoutMajority() })
 	unseen, err := doc.Unseen()
 	if err != nil {
@@ -118,7 +118,8 @@ func TestServers_EveryAnswer_IsAsDescribed(t *testing.T) {
 // tree is still being built (core/tree does). The screens
 // are in this binary or they are not; sync/screens tests both.
 var notProvoked = []string{"GET /api/v1/search 503", "GET /api/v1/live 503", "GET /api/v1/log/checkpoint 503", "POST /api/v1/rules 503", "POST /api/v1/wards 503", "GET /assets/{file} 200", "GET /assets/{file} 404", "GET /assets/{file} 503",
-	"GET /desk/ 200", "GET /command/ 200", "GET /citizen/ 200", "GET / 200", "GET / 503", "GET /desk/ 503", "GET /command/ 503", "GET /citizen/ 503"}
+	"GET /desk/ 200", "GET /command/ 200", "GET /citizen/ 200", "GET / 200", "GET / 503", "GET /desk/ 503", "GET /command/ 503", "GET /citizen/ 503",
+	"GET /admin/ 200", "GET /admin/ 503", "POST /api/v1/wards/preview 503", "POST /api/v1/rules/check 503"}
 
 func (h *held) reports(base string) {
 	t := h.t
@@ -451,15 +452,14 @@ func (h *held) small(base string) {
 	h.ask(401, base, "", "GET", "/api/v1/entries", "")
 	h.ask(403, base, identity.WardOfficer, "GET", "/api/v1/digest", "")
 	h.ask(401, base, "", "GET", "/api/v1/digest", "")
-	for _, x := range [][2]string{{"GET", "/api/v1/devices"}, {"PUT", "/api/v1/devices/kiosk-7"}, {"DELETE", "/api/v1/devices/kiosk-7"}} {
+	h.administrationAtAny(base)
+	for _, x := range [][2]string{{"PUT", "/api/v1/devices/kiosk-7"}, {"DELETE", "/api/v1/devices/kiosk-7"}} {
 		h.ask(403, base, identity.Auditor, x[0], x[1], "{}")
 		h.ask(401, base, "", x[0], x[1], "{}")
 		if base == h.stationURL() {
 			h.ask(404, base, identity.Administrator, x[0], x[1], "{}")
 		}
 	}
-	h.ask(403, base, identity.Auditor, "GET", "/api/v1/machines", "")
-	h.ask(401, base, "", "GET", "/api/v1/machines", "")
 	for _, p := range []string{"/api/v1/wards", "/api/v1/rules", "/api/v1/machines"} {
 		h.ask(403, base, identity.WardOfficer, "POST", p, "{}")
 		h.ask(401, base, "", "POST", p, "{}")
@@ -603,6 +603,7 @@ func (h *held) withoutMajority() {
 		{identity.Auditor, "GET", "/api/v1/digest", ""}, {identity.WardOfficer, "GET", "/api/v1/rules", ""},
 		{identity.Administrator, "GET", "/api/v1/devices", ""}, {identity.Administrator, "PUT", "/api/v1/devices/kiosk-8", `{"kind":"kiosk"}`},
 		{identity.Administrator, "DELETE", "/api/v1/devices/kiosk-8", ""},
+		{identity.Auditor, "GET", "/api/v1/changes", ""}, {identity.Auditor, "GET", "/api/v1/rules/versions", ""},
 		{identity.Administrator, "GET", "/api/v1/machines", ""}, {identity.Administrator, "POST", "/api/v1/machines", `{"op":"revoke","name":"node/core-9"}`},
 		{identity.Auditor, "GET", "/api/v1/log/export", ""}, {identity.Auditor, "GET", "/api/v1/log/inclusion?index=1&size=1", ""}, {identity.Auditor, "GET", "/api/v1/log/consistency?from=1&size=1", ""},
 		{identity.Auditor, "GET", "/api/v1/incidents/" + id + "/evidence", ""},

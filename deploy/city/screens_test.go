@@ -63,3 +63,10 @@ func TestWarnings_TwoPressesCitizenAndCut_SayWhatHolds(t *testing.T) {
 	needBrowser(t)
 	browse(t, startTown(t), "warnings.test.mjs")
 }
+
+// TestAdministration_SecondWardOfficersDevicesRules_EveryChangeSaysWho: what an
+// administrator does in the browser, what an auditor sees of it, and nobody else.
+func TestAdministration_SecondWardOfficersDevicesRules_EveryChangeSaysWho(t *testing.T) {
+	needBrowser(t)
+	browse(t, startTown(t), "admin.test.mjs")
+}

@@ -43,8 +43,11 @@ func Core(ctx context.Context, args []string) error {
 	return n.Run(ctx)
 }
 
-// Edge runs a ward station.
+// Edge runs a ward station, or with init makes one ready.
 func Edge(ctx context.Context, args []string) error {
+	if len(args) > 0 && args[0] == "init" {
+		return edgeInit(ctx, args[1:])
+	}
 	var c edge.Config
 	if err := readConfig("edge", args, &c); err != nil {
 		return err
@@ -60,8 +63,11 @@ func Edge(ctx context.Context, args []string) error {
 	return s.Run(ctx)
 }
 
+// begin is what makes a role's configuration besides its sample.
+var begin = map[string]string{"edge": "wardline edge init (its --help tells more), or "}
+
 func readConfig(name string, args []string, into configs.Validator) error {
-	f := flags(name, "wardline "+name+" --config FILE\nBegin with: wardline config sample --role "+name+" > FILE")
+	f := flags(name, "wardline "+name+" --config FILE\nBegin with: "+begin[name]+"wardline config sample --role "+name+" > FILE")
 	path := f.String("config", "", "the configuration `file`")
 	if err := parse(f, args, false); err != nil {
 		return err

@@ -16,7 +16,8 @@ import (
 )
 
 const enrolUsage = `wardline enrol station/CODE [--names HOST,…] [--for 24h] WHERE
-    prints a one-time token; put it into the station's tls.token_file, and it enrols by itself
+    prints a one-time token, and the line by which a new station is made with it; put into
+    the tls.token_file of a station that runs, it enrols that anew
 wardline enrol list WHERE                 machines, and the certificate authority
 wardline enrol revoke station/CODE|node/ID WHERE
 wardline enrol rotate WHERE               the authority's next generation; the present one stays trusted
@@ -83,7 +84,41 @@ func Enrol(ctx context.Context, args []string) error {
 	if done.Token != "" {
 		fmt.Println(done.Token)
 		fmt.Fprintf(os.Stderr, "good once, until %s; it is not shown again\n", done.Until)
+		if name, err := trust.ParseName(c.Name); err == nil {
+			return sayLine(ctx, k, name, done.Token)
+		}
 	}
+	return nil
+}
+
+// sayLine says what to type on a new station's box.
+func sayLine(ctx context.Context, k *client, name trust.Name, token string) error {
+	o, ok := name.Origin()
+	if !ok {
+		return nil
+	}
+	w, ok := o.Ward()
+	if !ok {
+		return nil
+	}
+	raw, err := k.Call(ctx, "GET", "/api/v1/machines", nil)
+	var list api.MachineList
+	if err == nil {
+		err = json.Unmarshal(raw, &list)
+	}
+	if err != nil {
+		return fmt.Errorf("enrol: the token is good, and where stations reach the city cannot be read: %w", err)
+	}
+	var nodes []string
+	for _, n := range list.Nodes {
+		if n.Sync != "" {
+			nodes = append(nodes, n.Sync)
+		}
+	}
+	if len(nodes) == 0 {
+		nodes = []string{"CORE-1:7001"}
+	}
+	fmt.Fprintf(os.Stderr, "on the station's box:\n  wardline edge init --run --dir /var/lib/wardline/%[1]s --ward %[1]s --core %[2]s --token %[3]s\n", w, strings.Join(nodes, ","), token)
 	return nil
 }
 

@@ -26,7 +26,21 @@ func Wards(ctx context.Context, args []string) error {
 	if len(args) == 0 || args[0] != "import" {
 		return errors.New("wards: say what to do: wardline wards import FILE…; wardline wards --help lists the flags")
 	}
-	return importFiles(ctx, "wards import", "/api/v1/wards", args[1:])
+	f := flags("wards import", importUsage("wards import"))
+	keep := f.Bool("keep", false, "wards that the file does not have keep the boundaries that they have now")
+	dry := f.Bool("preview", false, "say what would change, and change nothing")
+	c, err := signInBy(ctx, f, args[1:])
+	if err != nil {
+		return err
+	}
+	path := "/api/v1/wards"
+	if *dry {
+		path += "/preview"
+	}
+	if *keep {
+		path += "?keep=true"
+	}
+	return importFiles(ctx, c, "wards import", path)
 }
 
 // Rules imports routing rules, or shows those in effect, in the form in which they
@@ -37,7 +51,11 @@ func Rules(ctx context.Context, args []string) error {
 		_, err := signIn(ctx, "rules import|show", args)
 		return err
 	case len(args) > 0 && args[0] == "import":
-		return importFiles(ctx, "rules import", "/api/v1/rules", args[1:])
+		c, err := signIn(ctx, "rules import", args[1:])
+		if err != nil {
+			return err
+		}
+		return importFiles(ctx, c, "rules import", "/api/v1/rules")
 	case len(args) > 0 && args[0] == "show":
 		c, err := signIn(ctx, "rules show", args[1:])
 		if err != nil {
@@ -52,11 +70,7 @@ func Rules(ctx context.Context, args []string) error {
 	return errors.New("rules: say what to do: wardline rules import FILE… or wardline rules show; wardline rules --help lists the flags")
 }
 
-func importFiles(ctx context.Context, name, path string, args []string) error {
-	c, err := signIn(ctx, name, args)
-	if err != nil {
-		return err
-	}
+func importFiles(ctx context.Context, c *client, name, path string) error {
 	if len(c.files) == 0 {
 		return fmt.Errorf("%s: name at least one file", name)
 	}
@@ -93,7 +107,11 @@ type client struct {
 }
 
 func signIn(ctx context.Context, name string, args []string) (*client, error) {
-	return signInBy(ctx, flags(name, "wardline "+name+" [--data DIR | --url URL --user USER --password-file FILE] [FILE…]"), args)
+	return signInBy(ctx, flags(name, importUsage(name)), args)
+}
+
+func importUsage(name string) string {
+	return "wardline " + name + " [--data DIR | --url URL --user USER --password-file FILE] [FILE…]"
 }
 
 // signInBy adds the flags that say where and who to a command's own, and signs in.

@@ -70,7 +70,9 @@ type CityLog interface {
 
 // Manager takes rules and wards into the city's log.
 type Manager interface {
-	ImportWards(ctx context.Context, by identity.Officer, geojson []byte) (any, error)
+	// ImportWards takes ward boundaries; keep leaves the boundaries of the wards that the
+	// file does not have as they are.
+	ImportWards(ctx context.Context, by identity.Officer, geojson []byte, keep bool) (any, error)
 	// ImportRules takes one version of the routing rules (routing.UnmarshalRules).
 	ImportRules(ctx context.Context, by identity.Officer, rules []byte) (any, error)
 }
@@ -102,8 +104,19 @@ type MachineDone struct {
 // MachineList is what the city knows of machines.
 type MachineList struct {
 	Items []MachineItem `json:"items"`
+	// Nodes are the core's, as this one knows them.
+	Nodes []NodeItem `json:"nodes"`
 	// Authority are the generations of the city's authority that are trusted.
 	Authority Generations `json:"authority"`
+}
+
+// NodeItem is one node of the core.
+type NodeItem struct {
+	ID      string `json:"id"`
+	Answers bool   `json:"answers"` // the node that was asked hears it
+	Leads   bool   `json:"leads"`
+	// Sync is where stations reach it; empty where that is not known.
+	Sync string `json:"sync,omitempty"`
 }
 
 // Generations are the oldest and the current generation of the authority.
@@ -209,6 +222,26 @@ type Station struct {
 	// Phones is how many phones are connected.
 	Phones int      `json:"phones,omitempty"`
 	Alarms []string `json:"alarms,omitempty"`
+	// Health, at the core, is what the station said of itself last.
+	Health *Health `json:"health,omitempty"`
+}
+
+// Health is how a station is, as it says with each ping of its line.
+type Health struct {
+	At Time `json:"at"`
+	// Free is the space on its disk, in bytes; Room what it has room for: all,
+	// urgent_only or none.
+	Free uint64 `json:"free"`
+	Room string `json:"room"`
+	// ClockMS is the station's clock less the city's, in milliseconds.
+	ClockMS int64 `json:"clock_ms"`
+	// Lag is how many entries the city does not have yet.
+	Lag uint64 `json:"lag"`
+	// Quarantined is how much malformed input it kept raw since it was started.
+	Quarantined      uint64   `json:"quarantined"`
+	Incarnation      string   `json:"incarnation,omitempty"`
+	CertificateUntil *Time    `json:"certificate_until,omitempty"`
+	Alarms           []string `json:"alarms,omitempty"`
 }
 
 // DeviceState is a device as its station sees it.

@@ -100,7 +100,29 @@ func (s *Server) getMalformed(w http.ResponseWriter, r *http.Request, o identity
 }
 
 func (s *Server) postWards(w http.ResponseWriter, r *http.Request, o identity.Officer) error {
-	return s.imported(w, r, maxImport, "wards", func(m Manager, raw []byte) (any, error) { return m.ImportWards(r.Context(), o, raw) })
+	return s.imported(w, r, maxImport, "wards", func(m Manager, raw []byte) (any, error) {
+		return m.ImportWards(r.Context(), o, raw, r.URL.Query().Get("keep") == "true")
+	})
+}
+
+// postWardsPreview reads boundaries as an import would and changes nothing.
+func (s *Server) postWardsPreview(w http.ResponseWriter, r *http.Request, _ identity.Officer) error {
+	a, err := s.administered()
+	if err != nil {
+		return err
+	}
+	return s.imported(w, r, maxImport, "wards", func(_ Manager, raw []byte) (any, error) {
+		return a.PreviewWards(r.Context(), raw, r.URL.Query().Get("keep") == "true")
+	})
+}
+
+// postRulesCheck says what is wrong with rules and changes nothing.
+func (s *Server) postRulesCheck(w http.ResponseWriter, r *http.Request, _ identity.Officer) error {
+	a, err := s.administered()
+	if err != nil {
+		return err
+	}
+	return s.imported(w, r, routing.MaxRulesJSON, "rules", func(_ Manager, raw []byte) (any, error) { return a.CheckRules(r.Context(), raw) })
 }
 
 func (s *Server) postRules(w http.ResponseWriter, r *http.Request, o identity.Officer) error {

@@ -134,6 +134,10 @@ func (s *Server) routes() {
 	on("GET /api/v1/wards", s.officer(s.getWards))
 	on("GET /api/v1/contacts", s.officer(s.getContacts))
 	on("POST /api/v1/wards", s.officer(s.postWards))
+	on("POST /api/v1/wards/preview", s.officer(s.postWardsPreview))
+	on("POST /api/v1/rules/check", s.officer(s.postRulesCheck))
+	on("GET /api/v1/rules/versions", s.officer(s.getRulesVersions))
+	on("GET /api/v1/changes", s.officer(s.getChanges))
 	on("GET /api/v1/users", s.officer(s.getUsers))
 	on("POST /api/v1/users", s.officer(s.postUser))
 	on("PATCH /api/v1/users/{user}", s.officer(s.patchUser))
@@ -181,7 +185,7 @@ func (s *Server) routes() {
 
 // methods are those that a path answers to.
 func (s *Server) methods(r *http.Request) (allow []string) {
-	for _, m := range []string{http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPatch, http.MethodDelete} {
+	for _, m := range []string{http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete} {
 		other := r.Clone(r.Context())
 		other.Method = m
 		if _, pattern := s.mux.Handler(other); pattern != "/" {

@@ -33,6 +33,9 @@ const (
 	ManageMachines Right = "manage_machines"
 	// ManageDevices: which kiosks, bridges and cameras there are, and which are revoked.
 	ManageDevices Right = "manage_devices"
+	// ReadAdministration: devices, machines, versions of the rules and who changed what,
+	// without any secret.
+	ReadAdministration Right = "read_administration"
 )
 
 // policy is the one table of who may do what. What is not in it is refused.
@@ -52,6 +55,8 @@ var policy = map[Right][]Role{
 	Own:            Roles,
 	ManageMachines: {Administrator},
 	ManageDevices:  {Administrator},
+
+	ReadAdministration: {Administrator, Auditor},
 }
 
 // May says whether the officer's role has the right.
@@ -109,10 +114,14 @@ var Endpoints = map[string]Access{
 	"POST /api/v1/users":                   {Right: ManageAccounts},
 	"PATCH /api/v1/users/{user}":           {Right: ManageAccounts},
 	"POST /api/v1/users/{user}/password":   {Right: ManageAccounts},
-	"GET /api/v1/devices":                  {Right: ManageDevices},
+	"GET /api/v1/changes":                  {Right: ReadAdministration},
+	"GET /api/v1/rules/versions":           {Right: ReadAdministration},
+	"POST /api/v1/rules/check":             {Right: ManageRules},
+	"POST /api/v1/wards/preview":           {Right: ManageRules},
+	"GET /api/v1/devices":                  {Right: ReadAdministration},
 	"PUT /api/v1/devices/{id}":             {Right: ManageDevices},
 	"DELETE /api/v1/devices/{id}":          {Right: ManageDevices},
-	"GET /api/v1/machines":                 {Right: ManageMachines},
+	"GET /api/v1/machines":                 {Right: ReadAdministration},
 	"POST /api/v1/machines":                {Right: ManageMachines},
 	"POST /api/v1/me/password":             {Right: Own, First: true},
 	"GET /api/v1/me/sessions":              {Right: Own, First: true},
@@ -135,6 +144,7 @@ var Endpoints = map[string]Access{
 	"GET /desk/":             {Open: true},
 	"GET /command/":          {Open: true},
 	"GET /citizen/":          {Open: true},
+	"GET /admin/":            {Open: true},
 	"GET /assets/{file}":     {Open: true},
 }
 

@@ -30,7 +30,7 @@ const Policy = "default-src 'none'; script-src 'self'; style-src 'self'; font-sr
 	"base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
 
 // Names are the screens, each at /NAME/.
-var Names = []string{"desk", "command", "citizen"}
+var Names = []string{"desk", "command", "citizen", "admin"}
 
 // file is one built file in the forms that it can be sent in.
 type file struct {

@@ -18,7 +18,7 @@ export default defineConfig({
     manifest: "files.json",
     rolldownOptions: {
       checks: { pluginTimings: false },
-      input: { desk: page("desk"), command: page("command"), citizen: page("citizen") },
+      input: { desk: page("desk"), command: page("command"), citizen: page("citizen"), admin: page("admin") },
       output: {
         entryFileNames: "assets/[name]-[hash].js",
         chunkFileNames: "assets/[name]-[hash].js",

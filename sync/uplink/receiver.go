@@ -49,7 +49,9 @@ type City interface {
 // Receiver is the core's end.
 type Receiver struct {
 	City City
-	Log  *slog.Logger
+	// Health takes what a station says of itself with a ping; nil: nobody asks.
+	Health func(o record.Origin, h *wire.Health)
+	Log    *slog.Logger
 }
 
 // appendLimit is how long one batch may take; after it the sender is told to
@@ -103,6 +105,9 @@ func (v *Receiver) Serve(ctx context.Context, stream wire.UpServer) error {
 		}
 		v.City.Heard(origin, g.Boot)
 		if f.GetBatch() == nil {
+			if h := f.GetHealth(); h != nil && v.Health != nil {
+				v.Health(origin, h)
+			}
 			pong(f.GetPingMs())
 			continue
 		}

@@ -72,6 +72,8 @@ type Config struct {
 	Trust func(node string, key ed25519.PublicKey) error
 	Boot  uint64
 	Wall  func() time.Time
+	// Health says with each ping how the station is, for people at the city; nil: nothing.
+	Health func() *wire.Health
 	// Jitter spreads the pauses between tries; nil draws it.
 	Jitter func(time.Duration) time.Duration
 	Log    *slog.Logger
@@ -151,7 +153,11 @@ func (s *Sender) session(ctx context.Context, try int) error {
 }
 
 func (s *Sender) ping() *wire.UpFrame {
-	return &wire.UpFrame{Kind: &wire.UpFrame_PingMs{PingMs: s.c.Wall().UnixMilli()}}
+	f := &wire.UpFrame{Kind: &wire.UpFrame_PingMs{PingMs: s.c.Wall().UnixMilli()}}
+	if s.c.Health != nil {
+		f.Health = s.c.Health()
+	}
+	return f
 }
 
 func (s *Sender) pong(r *wire.UpReply) bool {

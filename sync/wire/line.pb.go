@@ -76,7 +76,7 @@ func (x Answer_Status) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use Answer_Status.Descriptor instead.
 func (Answer_Status) EnumDescriptor() ([]byte, []int) {
-	return file_line_proto_rawDescGZIP(), []int{5, 0}
+	return file_line_proto_rawDescGZIP(), []int{6, 0}
 }
 
 type Head struct {
@@ -300,6 +300,107 @@ func (x *Batch) GetNumber() uint64 {
 	return 0
 }
 
+// Health is how a station is, for people at the city; it comes with pings.
+type Health struct {
+	state              protoimpl.MessageState `protogen:"open.v1"`
+	WallMs             int64                  `protobuf:"varint,1,opt,name=wall_ms,json=wallMs,proto3" json:"wall_ms,omitempty"`
+	FreeBytes          uint64                 `protobuf:"varint,2,opt,name=free_bytes,json=freeBytes,proto3" json:"free_bytes,omitempty"`                              // on the station's disk
+	Room               string                 `protobuf:"bytes,3,opt,name=room,proto3" json:"room,omitempty"`                                                          // what the disk has room for: all, urgent_only, none
+	Lag                uint64                 `protobuf:"varint,4,opt,name=lag,proto3" json:"lag,omitempty"`                                                           // entries that the city does not have yet
+	Quarantined        uint64                 `protobuf:"varint,5,opt,name=quarantined,proto3" json:"quarantined,omitempty"`                                           // malformed input kept raw since the process started
+	Incarnation        uint64                 `protobuf:"fixed64,6,opt,name=incarnation,proto3" json:"incarnation,omitempty"`                                          // of the last chain that was begun; 0: none yet
+	CertificateUntilMs int64                  `protobuf:"varint,7,opt,name=certificate_until_ms,json=certificateUntilMs,proto3" json:"certificate_until_ms,omitempty"` // 0: none
+	Alarms             []string               `protobuf:"bytes,8,rep,name=alarms,proto3" json:"alarms,omitempty"`
+	unknownFields      protoimpl.UnknownFields
+	sizeCache          protoimpl.SizeCache
+}
+
+func (x *Health) Reset() {
+	*x = Health{}
+	mi := &file_line_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Health) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Health) ProtoMessage() {}
+
+func (x *Health) ProtoReflect() protoreflect.Message {
+	mi := &file_line_proto_msgTypes[3]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Health.ProtoReflect.Descriptor instead.
+func (*Health) Descriptor() ([]byte, []int) {
+	return file_line_proto_rawDescGZIP(), []int{3}
+}
+
+func (x *Health) GetWallMs() int64 {
+	if x != nil {
+		return x.WallMs
+	}
+	return 0
+}
+
+func (x *Health) GetFreeBytes() uint64 {
+	if x != nil {
+		return x.FreeBytes
+	}
+	return 0
+}
+
+func (x *Health) GetRoom() string {
+	if x != nil {
+		return x.Room
+	}
+	return ""
+}
+
+func (x *Health) GetLag() uint64 {
+	if x != nil {
+		return x.Lag
+	}
+	return 0
+}
+
+func (x *Health) GetQuarantined() uint64 {
+	if x != nil {
+		return x.Quarantined
+	}
+	return 0
+}
+
+func (x *Health) GetIncarnation() uint64 {
+	if x != nil {
+		return x.Incarnation
+	}
+	return 0
+}
+
+func (x *Health) GetCertificateUntilMs() int64 {
+	if x != nil {
+		return x.CertificateUntilMs
+	}
+	return 0
+}
+
+func (x *Health) GetAlarms() []string {
+	if x != nil {
+		return x.Alarms
+	}
+	return nil
+}
+
 type UpFrame struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Types that are valid to be assigned to Kind:
@@ -308,13 +409,14 @@ type UpFrame struct {
 	//	*UpFrame_Batch
 	//	*UpFrame_PingMs
 	Kind          isUpFrame_Kind `protobuf_oneof:"kind"`
+	Health        *Health        `protobuf:"bytes,4,opt,name=health,proto3" json:"health,omitempty"` // with ping_ms, where the station says it
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *UpFrame) Reset() {
 	*x = UpFrame{}
-	mi := &file_line_proto_msgTypes[3]
+	mi := &file_line_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -326,7 +428,7 @@ func (x *UpFrame) String() string {
 func (*UpFrame) ProtoMessage() {}
 
 func (x *UpFrame) ProtoReflect() protoreflect.Message {
-	mi := &file_line_proto_msgTypes[3]
+	mi := &file_line_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -339,7 +441,7 @@ func (x *UpFrame) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UpFrame.ProtoReflect.Descriptor instead.
 func (*UpFrame) Descriptor() ([]byte, []int) {
-	return file_line_proto_rawDescGZIP(), []int{3}
+	return file_line_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *UpFrame) GetKind() isUpFrame_Kind {
@@ -374,6 +476,13 @@ func (x *UpFrame) GetPingMs() int64 {
 		}
 	}
 	return 0
+}
+
+func (x *UpFrame) GetHealth() *Health {
+	if x != nil {
+		return x.Health
+	}
+	return nil
 }
 
 type isUpFrame_Kind interface {
@@ -411,7 +520,7 @@ type Welcome struct {
 
 func (x *Welcome) Reset() {
 	*x = Welcome{}
-	mi := &file_line_proto_msgTypes[4]
+	mi := &file_line_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -423,7 +532,7 @@ func (x *Welcome) String() string {
 func (*Welcome) ProtoMessage() {}
 
 func (x *Welcome) ProtoReflect() protoreflect.Message {
-	mi := &file_line_proto_msgTypes[4]
+	mi := &file_line_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -436,7 +545,7 @@ func (x *Welcome) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Welcome.ProtoReflect.Descriptor instead.
 func (*Welcome) Descriptor() ([]byte, []int) {
-	return file_line_proto_rawDescGZIP(), []int{4}
+	return file_line_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *Welcome) GetNode() string {
@@ -487,7 +596,7 @@ type Answer struct {
 
 func (x *Answer) Reset() {
 	*x = Answer{}
-	mi := &file_line_proto_msgTypes[5]
+	mi := &file_line_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -499,7 +608,7 @@ func (x *Answer) String() string {
 func (*Answer) ProtoMessage() {}
 
 func (x *Answer) ProtoReflect() protoreflect.Message {
-	mi := &file_line_proto_msgTypes[5]
+	mi := &file_line_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -512,7 +621,7 @@ func (x *Answer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Answer.ProtoReflect.Descriptor instead.
 func (*Answer) Descriptor() ([]byte, []int) {
-	return file_line_proto_rawDescGZIP(), []int{5}
+	return file_line_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *Answer) GetNumber() uint64 {
@@ -564,7 +673,7 @@ type UpReply struct {
 
 func (x *UpReply) Reset() {
 	*x = UpReply{}
-	mi := &file_line_proto_msgTypes[6]
+	mi := &file_line_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -576,7 +685,7 @@ func (x *UpReply) String() string {
 func (*UpReply) ProtoMessage() {}
 
 func (x *UpReply) ProtoReflect() protoreflect.Message {
-	mi := &file_line_proto_msgTypes[6]
+	mi := &file_line_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -589,7 +698,7 @@ func (x *UpReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UpReply.ProtoReflect.Descriptor instead.
 func (*UpReply) Descriptor() ([]byte, []int) {
-	return file_line_proto_rawDescGZIP(), []int{6}
+	return file_line_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *UpReply) GetKind() isUpReply_Kind {
@@ -658,7 +767,7 @@ type Cursor struct {
 
 func (x *Cursor) Reset() {
 	*x = Cursor{}
-	mi := &file_line_proto_msgTypes[7]
+	mi := &file_line_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -670,7 +779,7 @@ func (x *Cursor) String() string {
 func (*Cursor) ProtoMessage() {}
 
 func (x *Cursor) ProtoReflect() protoreflect.Message {
-	mi := &file_line_proto_msgTypes[7]
+	mi := &file_line_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -683,7 +792,7 @@ func (x *Cursor) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Cursor.ProtoReflect.Descriptor instead.
 func (*Cursor) Descriptor() ([]byte, []int) {
-	return file_line_proto_rawDescGZIP(), []int{7}
+	return file_line_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *Cursor) GetSeq() uint64 {
@@ -715,7 +824,7 @@ type DownAck struct {
 
 func (x *DownAck) Reset() {
 	*x = DownAck{}
-	mi := &file_line_proto_msgTypes[8]
+	mi := &file_line_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -727,7 +836,7 @@ func (x *DownAck) String() string {
 func (*DownAck) ProtoMessage() {}
 
 func (x *DownAck) ProtoReflect() protoreflect.Message {
-	mi := &file_line_proto_msgTypes[8]
+	mi := &file_line_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -740,7 +849,7 @@ func (x *DownAck) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DownAck.ProtoReflect.Descriptor instead.
 func (*DownAck) Descriptor() ([]byte, []int) {
-	return file_line_proto_rawDescGZIP(), []int{8}
+	return file_line_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *DownAck) GetKind() isDownAck_Kind {
@@ -816,7 +925,7 @@ type CityEntry struct {
 
 func (x *CityEntry) Reset() {
 	*x = CityEntry{}
-	mi := &file_line_proto_msgTypes[9]
+	mi := &file_line_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -828,7 +937,7 @@ func (x *CityEntry) String() string {
 func (*CityEntry) ProtoMessage() {}
 
 func (x *CityEntry) ProtoReflect() protoreflect.Message {
-	mi := &file_line_proto_msgTypes[9]
+	mi := &file_line_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -841,7 +950,7 @@ func (x *CityEntry) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CityEntry.ProtoReflect.Descriptor instead.
 func (*CityEntry) Descriptor() ([]byte, []int) {
-	return file_line_proto_rawDescGZIP(), []int{9}
+	return file_line_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *CityEntry) GetIndex() uint64 {
@@ -872,7 +981,7 @@ type DownFrame struct {
 
 func (x *DownFrame) Reset() {
 	*x = DownFrame{}
-	mi := &file_line_proto_msgTypes[10]
+	mi := &file_line_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -884,7 +993,7 @@ func (x *DownFrame) String() string {
 func (*DownFrame) ProtoMessage() {}
 
 func (x *DownFrame) ProtoReflect() protoreflect.Message {
-	mi := &file_line_proto_msgTypes[10]
+	mi := &file_line_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -897,7 +1006,7 @@ func (x *DownFrame) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DownFrame.ProtoReflect.Descriptor instead.
 func (*DownFrame) Descriptor() ([]byte, []int) {
-	return file_line_proto_rawDescGZIP(), []int{10}
+	return file_line_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *DownFrame) GetEntries() []*CityEntry {
@@ -964,11 +1073,22 @@ const file_line_proto_rawDesc = "" +
 	"\aentries\x18\x01 \x01(\fR\aentries\x12\x12\n" +
 	"\x04keys\x18\x02 \x03(\fR\x04keys\x12\x12\n" +
 	"\x04lane\x18\x03 \x01(\rR\x04lane\x12\x16\n" +
-	"\x06number\x18\x04 \x01(\x04R\x06number\"\x8e\x01\n" +
+	"\x06number\x18\x04 \x01(\x04R\x06number\"\xf4\x01\n" +
+	"\x06Health\x12\x17\n" +
+	"\awall_ms\x18\x01 \x01(\x03R\x06wallMs\x12\x1d\n" +
+	"\n" +
+	"free_bytes\x18\x02 \x01(\x04R\tfreeBytes\x12\x12\n" +
+	"\x04room\x18\x03 \x01(\tR\x04room\x12\x10\n" +
+	"\x03lag\x18\x04 \x01(\x04R\x03lag\x12 \n" +
+	"\vquarantined\x18\x05 \x01(\x04R\vquarantined\x12 \n" +
+	"\vincarnation\x18\x06 \x01(\x06R\vincarnation\x120\n" +
+	"\x14certificate_until_ms\x18\a \x01(\x03R\x12certificateUntilMs\x12\x16\n" +
+	"\x06alarms\x18\b \x03(\tR\x06alarms\"\xc0\x01\n" +
 	"\aUpFrame\x12/\n" +
 	"\x05hello\x18\x01 \x01(\v2\x17.wardline.line.v1.HelloH\x00R\x05hello\x12/\n" +
 	"\x05batch\x18\x02 \x01(\v2\x17.wardline.line.v1.BatchH\x00R\x05batch\x12\x19\n" +
-	"\aping_ms\x18\x03 \x01(\x03H\x00R\x06pingMsB\x06\n" +
+	"\aping_ms\x18\x03 \x01(\x03H\x00R\x06pingMs\x120\n" +
+	"\x06health\x18\x04 \x01(\v2\x18.wardline.line.v1.HealthR\x06healthB\x06\n" +
 	"\x04kind\"\x9f\x01\n" +
 	"\aWelcome\x12\x12\n" +
 	"\x04node\x18\x01 \x01(\tR\x04node\x12,\n" +
@@ -1030,44 +1150,46 @@ func file_line_proto_rawDescGZIP() []byte {
 }
 
 var file_line_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_line_proto_msgTypes = make([]protoimpl.MessageInfo, 11)
+var file_line_proto_msgTypes = make([]protoimpl.MessageInfo, 12)
 var file_line_proto_goTypes = []any{
 	(Answer_Status)(0), // 0: wardline.line.v1.Answer.Status
 	(*Head)(nil),       // 1: wardline.line.v1.Head
 	(*Hello)(nil),      // 2: wardline.line.v1.Hello
 	(*Batch)(nil),      // 3: wardline.line.v1.Batch
-	(*UpFrame)(nil),    // 4: wardline.line.v1.UpFrame
-	(*Welcome)(nil),    // 5: wardline.line.v1.Welcome
-	(*Answer)(nil),     // 6: wardline.line.v1.Answer
-	(*UpReply)(nil),    // 7: wardline.line.v1.UpReply
-	(*Cursor)(nil),     // 8: wardline.line.v1.Cursor
-	(*DownAck)(nil),    // 9: wardline.line.v1.DownAck
-	(*CityEntry)(nil),  // 10: wardline.line.v1.CityEntry
-	(*DownFrame)(nil),  // 11: wardline.line.v1.DownFrame
+	(*Health)(nil),     // 4: wardline.line.v1.Health
+	(*UpFrame)(nil),    // 5: wardline.line.v1.UpFrame
+	(*Welcome)(nil),    // 6: wardline.line.v1.Welcome
+	(*Answer)(nil),     // 7: wardline.line.v1.Answer
+	(*UpReply)(nil),    // 8: wardline.line.v1.UpReply
+	(*Cursor)(nil),     // 9: wardline.line.v1.Cursor
+	(*DownAck)(nil),    // 10: wardline.line.v1.DownAck
+	(*CityEntry)(nil),  // 11: wardline.line.v1.CityEntry
+	(*DownFrame)(nil),  // 12: wardline.line.v1.DownFrame
 }
 var file_line_proto_depIdxs = []int32{
 	1,  // 0: wardline.line.v1.Hello.heads:type_name -> wardline.line.v1.Head
 	2,  // 1: wardline.line.v1.UpFrame.hello:type_name -> wardline.line.v1.Hello
 	3,  // 2: wardline.line.v1.UpFrame.batch:type_name -> wardline.line.v1.Batch
-	1,  // 3: wardline.line.v1.Welcome.heads:type_name -> wardline.line.v1.Head
-	0,  // 4: wardline.line.v1.Answer.status:type_name -> wardline.line.v1.Answer.Status
-	5,  // 5: wardline.line.v1.UpReply.welcome:type_name -> wardline.line.v1.Welcome
-	6,  // 6: wardline.line.v1.UpReply.answer:type_name -> wardline.line.v1.Answer
-	2,  // 7: wardline.line.v1.DownAck.hello:type_name -> wardline.line.v1.Hello
-	8,  // 8: wardline.line.v1.DownAck.taken:type_name -> wardline.line.v1.Cursor
-	8,  // 9: wardline.line.v1.DownAck.cursor:type_name -> wardline.line.v1.Cursor
-	10, // 10: wardline.line.v1.DownFrame.entries:type_name -> wardline.line.v1.CityEntry
-	8,  // 11: wardline.line.v1.DownFrame.cursor:type_name -> wardline.line.v1.Cursor
-	5,  // 12: wardline.line.v1.DownFrame.welcome:type_name -> wardline.line.v1.Welcome
-	4,  // 13: wardline.line.v1.Line.Up:input_type -> wardline.line.v1.UpFrame
-	9,  // 14: wardline.line.v1.Line.Down:input_type -> wardline.line.v1.DownAck
-	7,  // 15: wardline.line.v1.Line.Up:output_type -> wardline.line.v1.UpReply
-	11, // 16: wardline.line.v1.Line.Down:output_type -> wardline.line.v1.DownFrame
-	15, // [15:17] is the sub-list for method output_type
-	13, // [13:15] is the sub-list for method input_type
-	13, // [13:13] is the sub-list for extension type_name
-	13, // [13:13] is the sub-list for extension extendee
-	0,  // [0:13] is the sub-list for field type_name
+	4,  // 3: wardline.line.v1.UpFrame.health:type_name -> wardline.line.v1.Health
+	1,  // 4: wardline.line.v1.Welcome.heads:type_name -> wardline.line.v1.Head
+	0,  // 5: wardline.line.v1.Answer.status:type_name -> wardline.line.v1.Answer.Status
+	6,  // 6: wardline.line.v1.UpReply.welcome:type_name -> wardline.line.v1.Welcome
+	7,  // 7: wardline.line.v1.UpReply.answer:type_name -> wardline.line.v1.Answer
+	2,  // 8: wardline.line.v1.DownAck.hello:type_name -> wardline.line.v1.Hello
+	9,  // 9: wardline.line.v1.DownAck.taken:type_name -> wardline.line.v1.Cursor
+	9,  // 10: wardline.line.v1.DownAck.cursor:type_name -> wardline.line.v1.Cursor
+	11, // 11: wardline.line.v1.DownFrame.entries:type_name -> wardline.line.v1.CityEntry
+	9,  // 12: wardline.line.v1.DownFrame.cursor:type_name -> wardline.line.v1.Cursor
+	6,  // 13: wardline.line.v1.DownFrame.welcome:type_name -> wardline.line.v1.Welcome
+	5,  // 14: wardline.line.v1.Line.Up:input_type -> wardline.line.v1.UpFrame
+	10, // 15: wardline.line.v1.Line.Down:input_type -> wardline.line.v1.DownAck
+	8,  // 16: wardline.line.v1.Line.Up:output_type -> wardline.line.v1.UpReply
+	12, // 17: wardline.line.v1.Line.Down:output_type -> wardline.line.v1.DownFrame
+	16, // [16:18] is the sub-list for method output_type
+	14, // [14:16] is the sub-list for method input_type
+	14, // [14:14] is the sub-list for extension type_name
+	14, // [14:14] is the sub-list for extension extendee
+	0,  // [0:14] is the sub-list for field type_name
 }
 
 func init() { file_line_proto_init() }
@@ -1075,17 +1197,17 @@ func file_line_proto_init() {
 	if File_line_proto != nil {
 		return
 	}
-	file_line_proto_msgTypes[3].OneofWrappers = []any{
+	file_line_proto_msgTypes[4].OneofWrappers = []any{
 		(*UpFrame_Hello)(nil),
 		(*UpFrame_Batch)(nil),
 		(*UpFrame_PingMs)(nil),
 	}
-	file_line_proto_msgTypes[6].OneofWrappers = []any{
+	file_line_proto_msgTypes[7].OneofWrappers = []any{
 		(*UpReply_Welcome)(nil),
 		(*UpReply_Answer)(nil),
 		(*UpReply_PongMs)(nil),
 	}
-	file_line_proto_msgTypes[8].OneofWrappers = []any{
+	file_line_proto_msgTypes[9].OneofWrappers = []any{
 		(*DownAck_Hello)(nil),
 		(*DownAck_Taken)(nil),
 		(*DownAck_PingMs)(nil),
@@ -1096,7 +1218,7 @@ func file_line_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_line_proto_rawDesc), len(file_line_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   11,
+			NumMessages:   12,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

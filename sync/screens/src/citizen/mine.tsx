@@ -6,7 +6,7 @@ import { codeOf, idOf } from "./code";
 import { Photo } from "./form";
 import { kept, now, push, write } from "./model";
 import { Calls, Card, dayOf, hourOf, Picture } from "./parts";
-import { QR } from "./qr";
+import { QR } from "../lib/qr";
 import { latest, steps } from "./states";
 import { photosOf, type Kept, type Photo as Stored } from "./store";
 import { t } from "./words";

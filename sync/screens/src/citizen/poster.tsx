@@ -2,7 +2,7 @@
 import type { JSX } from "preact";
 import { useEffect, useState } from "preact/hooks";
 import { get, type Page, type Unit } from "../lib/api";
-import { QR } from "./qr";
+import { QR } from "../lib/qr";
 import { t } from "./words";
 
 export function Poster(p: { onBack: () => void }): JSX.Element {

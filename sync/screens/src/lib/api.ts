@@ -13,7 +13,7 @@ export type Status = "received" | "claimed" | "classified" | "verified" | "dispa
 export type Role = "ward_officer" | "department_officer" | "command_officer" | "supervisor" | "administrator" | "auditor";
 export type Progress = "told" | "seen" | "accepted" | "forwarded" | "done";
 
-export interface Officer { user: string; role: Role; unit: string; must_change?: boolean }
+export interface Officer { user: string; role: Role; unit: string; /** May do nothing but choose a new password. */ must_change?: boolean }
 export interface Place { lat: number; lon: number; accuracy_m: number; fixed_at?: Stamp }
 export interface Author { entry: ID; name: string; unit?: string; origin: string; at: Stamp; clock_sure: boolean; offline?: boolean }
 export interface Holder { officer: string; by: Author }
@@ -78,8 +78,10 @@ export interface Line {
   state: "connected" | "connecting" | "cut" | "local"; since: Stamp; lag: number; oldest_at?: Stamp; city?: string; alarms?: string[];
 }
 export interface DeviceState { id: string; kind: string; online: boolean; silent_since?: Stamp; since?: Stamp; detail?: string }
+/** How a station is, as it said last over the line. */
+export interface Health { at: Stamp; free: number; room: "all" | "urgent_only" | "none"; clock_ms: number; lag: number; quarantined: number; incarnation?: string; certificate_until?: Stamp }
 export interface Station {
-  id: string; ward: string; name: string; connected: boolean; last_heard?: Stamp; line?: Line; devices?: DeviceState[]; phones?: number; alarms?: string[];
+  id: string; ward: string; name: string; connected: boolean; last_heard?: Stamp; enrolment?: "waiting" | "enrolled" | "held" | "revoked"; health?: Health; line?: Line; devices?: DeviceState[]; phones?: number; alarms?: string[];
 }
 export interface Unit { id: string; name: string }
 export interface Contact { id: string; name: string; kind: "patrol" | "unit" | "emergency"; unit?: string; phone?: string; radio?: string }
@@ -130,14 +132,17 @@ export class Problem extends Error {
 
 /** How long an answer may take, in milliseconds. At the core a commit can wait for an election. */
 const patience = 15_000;
+/** The same for a file that the city commits in parts. */
+const filePatience = 90_000;
 
-async function call<T>(method: string, path: string, body?: unknown): Promise<T> {
+async function call<T>(method: string, path: string, body?: unknown, file?: Blob): Promise<T> {
   let r: Response;
   try {
     r = await fetch(path, {
       method,
-      signal: AbortSignal.timeout(patience),
-      ...(body === undefined ? {} : { headers: { "Content-Type": "application/json" }, body: JSON.stringify(body) }),
+      signal: AbortSignal.timeout(file ? filePatience : patience),
+      ...(file ? { headers: { "Content-Type": "application/octet-stream" }, body: file }
+        : body === undefined ? {} : { headers: { "Content-Type": "application/json" }, body: JSON.stringify(body) }),
     });
   } catch (e) {
     throw new Problem(0, "no-answer", e instanceof Error ? e.message : String(e));
@@ -157,6 +162,10 @@ async function call<T>(method: string, path: string, body?: unknown): Promise<T>
 
 export const get = <T>(path: string): Promise<T> => call<T>("GET", path);
 export const post = <T>(path: string, body: unknown): Promise<T> => call<T>("POST", path, body);
+export const put = <T>(path: string, body: unknown): Promise<T> => call<T>("PUT", path, body);
+export const patch = <T>(path: string, body: unknown): Promise<T> => call<T>("PATCH", path, body);
+/** Sends a file as it is. */
+export const upload = <T>(path: string, file: Blob): Promise<T> => call<T>("POST", path, undefined, file);
 export const del = (path: string): Promise<void> => call<void>("DELETE", path);
 
 /** A version 7 UUID; the time inside is only for people who read logs. */
