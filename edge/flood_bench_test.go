@@ -17,6 +17,7 @@ import (
 
 	"wardline/edge/broker"
 	"wardline/sync/identity"
+	"wardline/sync/rates"
 )
 
 // BenchmarkStation_Flood sends reports of 512 bytes by MQTT, QoS 1, to a station whose line is cut,
@@ -27,6 +28,7 @@ func BenchmarkStation_Flood(b *testing.B) {
 		b.Run(fmt.Sprintf("clients=%d/window=%d", x.clients, x.window), func(b *testing.B) {
 			c := testConfig(b.TempDir())
 			c.MQTT = "127.0.0.1:0"
+			c.Limits = rates.Config{Off: true}
 			for i := 1; i < x.clients; i++ {
 				c.Devices = append(c.Devices, identity.DeviceAccount{ID: fmt.Sprintf("app-%d", i+1), Password: testPassword, Ward: "26704", Kind: "app"})
 			}

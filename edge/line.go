@@ -213,6 +213,7 @@ func (x stationLog) Position() uint64         { return x.l.Position() }
 func (x stationLog) Changed() <-chan struct{} { return x.l.Changed() }
 
 func (x stationLog) After(pos uint64, limit int) (out []view.Committed, err error) {
+	out = make([]view.Committed, 0, min(limit, int(x.l.Position()-min(pos, x.l.Position()))))
 	err = x.l.Bodies(pos, limit, func(pos uint64, b record.Body) { out = append(out, view.Committed{Position: pos, Body: b}) })
 	return out, err
 }

@@ -46,7 +46,7 @@ func (b *bench) drainOnce(ctx context.Context, name string) (rate float64, urgen
 		return 0, nil, "", err
 	}
 	filling := time.Now()
-	ids, err := fill(cut, b.backlog)
+	_, ids, err := fill(cut, b.backlog)
 	if err != nil {
 		return 0, nil, "", err
 	}

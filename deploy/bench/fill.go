@@ -10,16 +10,16 @@ import (
 	"wardline/edge"
 )
 
-// fill gives a running station n routine reports, and the ids of those that it
-// acknowledged.
-func fill(c edge.Config, n int) ([]acked, error) {
+// fill gives a running station n routine reports; it says how many a second it acknowledged,
+// and their ids.
+func fill(c edge.Config, n int) (rate float64, ids []acked, err error) {
 	k := &broker{name: "Wardline", addr: c.MQTT, accounts: true}
 	list, err := k.connect(connections, window, false, "security", "feedback")
 	if err != nil {
-		return nil, err
+		return 0, nil, err
 	}
-	_, ids, err := flood(list, time.Hour, uint64(n/connections))
-	return ids, errors.Join(err, closeAll(list))
+	rate, ids, err = flood(list, time.Hour, uint64(n/connections))
+	return rate, ids, errors.Join(err, closeAll(list))
 }
 
 // lasts are each device's last reports: since a station's chain keeps the order

@@ -40,6 +40,7 @@ type bench struct {
 
 	report figures.Report
 	procs  []*proc
+	inside *cgroup // in which the next process starts
 	port   int
 }
 

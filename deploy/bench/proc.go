@@ -31,6 +31,9 @@ func (b *bench) start(name, bin string, args ...string) (*proc, error) {
 	if err != nil {
 		return nil, err
 	}
+	if b.inside != nil {
+		bin, args = b.inside.command(bin, args)
+	}
 	p.cmd = exec.Command(bin, args...)
 	p.cmd.Dir, p.cmd.Stdout, p.cmd.Stderr = b.dir, out, out
 	p.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}

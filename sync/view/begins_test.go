@@ -1,9 +1,11 @@
 package view
 
 import (
+	"bytes"
 	"fmt"
 	"io"
 	"log/slog"
+	"slices"
 	"testing"
 
 	"github.com/dgraph-io/badger/v4"
@@ -43,7 +45,7 @@ func draw(t *rapid.T, id record.ID, n int) record.Body {
 			b.Deps = []record.ID{record.DerivedID("routed", id[:])}
 		}
 	case record.KindSuggested:
-		p.Incidents = []record.ID{{3 - id[0]}}
+		p.Incidents = []record.ID{{1 + id[0]%2}} // the other of the first two, or one of them
 	case record.KindClassify:
 		p.Category = record.Medical
 	case record.KindWithdraw:
@@ -56,7 +58,7 @@ func draw(t *rapid.T, id record.ID, n int) record.Body {
 }
 
 // TestView_HoweverEntriesCome_RowsAreWhatAFoldGives: what is taken in without a fold
-// is the same, in whatever portions and order it came.
+// is the same, in whatever portions and order it came, also of incidents that began together.
 func TestView_HoweverEntriesCome_RowsAreWhatAFoldGives(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		db, err := badger.Open(badger.DefaultOptions("").WithInMemory(true).WithLogger(nil).WithMemTableSize(8 << 20))
@@ -69,46 +71,90 @@ func TestView_HoweverEntriesCome_RowsAreWhatAFoldGives(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		ids := []record.ID{{1}, {2}}
-		for n := range rapid.IntRange(1, 14).Draw(t, "entries") {
-			m.add(draw(t, ids[rapid.IntRange(0, 1).Draw(t, "incident")], n))
-			if rapid.Bool().Draw(t, "step") {
-				if _, err := v.step(); err != nil {
-					t.Fatal(err)
-				}
-			}
-		}
-		for v.Position() < m.Position() {
+		step := func() {
 			if _, err := v.step(); err != nil {
 				t.Fatal(err)
 			}
 		}
-		got := map[record.ID]Row{}
-		for _, q := range []Query{{Limit: 10}, {Status: "open", Limit: 10}, {Status: "closed", Limit: 10}} {
-			p, err := v.List(q)
-			if err != nil {
-				t.Fatal(err)
+		ids := []record.ID{{1}, {2}}
+		n := 0
+		if rapid.Bool().Draw(t, "flood") { // so many that they make a bundle, perhaps two of different times
+			for i := range 2 * bundleLeast {
+				id := record.ID{byte(3 + i)}
+				b := opened(100 + i)
+				b.ID, b.Incident, b.Payload.Report = record.DerivedID("report", id[:], []byte(b.Origin)), id, id
+				b.Actor = record.Actor{Kind: record.ByDevice, Name: rapid.SampledFrom([]string{"", "app-1", "app-2"}).Draw(t, "device")}
+				b.ReceivedAt = 1 + int64(rapid.IntRange(0, 3).Draw(t, "at"))*bundleSpan.Milliseconds()/2
+				m.add(b)
+				ids = append(ids, id)
 			}
-			for _, r := range p.Rows {
-				if _, twice := got[r.ID]; twice && q.Status == "" || (q.Status != "" && (q.Status == "open") != r.Open) {
-					t.Fatalf("list %q: %+v", q.Status, p.Rows)
-				}
-				r.begun = 0
-				got[r.ID] = r
+			step()
+		}
+		for ; n < rapid.IntRange(1, 30).Draw(t, "entries"); n++ {
+			m.add(draw(t, ids[rapid.IntRange(0, len(ids)-1).Draw(t, "incident")], n))
+			if rapid.Bool().Draw(t, "step") {
+				step()
 			}
 		}
+		for v.Position() < m.Position() {
+			step()
+		}
+		var want []Row
+		sources := map[string]int{}
 		for _, id := range ids {
 			bodies, err := m.Bodies(id)
 			if err != nil {
 				t.Fatal(err)
 			}
-			if len(bodies) == 0 {
-				continue
+			if len(bodies) > 0 {
+				want = append(want, RowOf(record.Fold(id, bodies), 0))
+				sources[want[len(want)-1].Device]++
 			}
-			want := RowOf(record.Fold(id, bodies), got[id].Position)
-			if fmt.Sprint(got[id]) != fmt.Sprint(want) {
-				t.Fatalf("row  %+v\nfold %+v\nof %+v", got[id], want, bodies)
+		}
+		slices.SortFunc(want, func(a, b Row) int { return bytes.Compare(a.listKey()[2:], b.listKey()[2:]) })
+		for _, status := range []string{"", "open", "closed"} {
+			var got, right []Row
+			for _, r := range want {
+				if status == "" || r.Open == (status == "open") {
+					right = append(right, r)
+				}
+			}
+			for q := (Query{Status: status, Limit: 3}); ; {
+				p, err := v.List(q)
+				if err != nil {
+					t.Fatal(err)
+				}
+				for _, r := range p.Rows {
+					r.begun, r.Position = 0, 0
+					got = append(got, r)
+				}
+				if q.Cursor = p.Next; q.Cursor == nil {
+					break
+				}
+			}
+			if fmt.Sprint(got) != fmt.Sprint(right) {
+				t.Fatalf("list %q\nrows %+v\nfold %+v\nof %+v", status, got, right, m.rows)
+			}
+		}
+		for _, device := range []string{"app-1", "app-2"} {
+			if h, err := v.Source(device); err != nil || h.Reports != sources[device] && !moved(m.rows) {
+				t.Fatalf("%s sent %+v, not %d, %v", device, h, sources[device], err)
 			}
 		}
 	})
+}
+
+// moved says whether reports of one incident name different devices: both keep it in their history.
+func moved(rows []Committed) bool {
+	of := map[record.ID]string{}
+	for _, r := range rows {
+		if r.Body.Kind != record.KindReport {
+			continue
+		}
+		if was, ok := of[r.Body.Incident]; ok && was != r.Body.Actor.Name {
+			return true
+		}
+		of[r.Body.Incident] = r.Body.Actor.Name
+	}
+	return false
 }

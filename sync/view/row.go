@@ -8,25 +8,29 @@ import (
 )
 
 // rowVersion is the form of the rows of a store; a store of another form is built again.
-const rowVersion = 3
+const rowVersion = 4
 
 var errRow = errors.New("view: damaged row")
 
-// encode writes the row without its id, which stands in the key.
-func (r *Row) encode() []byte {
-	b := append(make([]byte, 0, 256), rowVersion, 0, byte(r.Priority), byte(r.begun))
-	for i, f := range []bool{r.Open, r.Stub, r.Silent, r.Cancelled, r.Suggested, r.Place != (record.Place{})} {
+// append writes the row without its id, which stands in the key.
+func (r *Row) append(b []byte) []byte {
+	flags := byte(0)
+	for i, f := range [...]bool{r.Open, r.Stub, r.Silent, r.Cancelled, r.Suggested, r.Place != (record.Place{}), r.bundle != (tail{})} {
 		if f {
-			b[1] |= 1 << i
+			flags |= 1 << i
 		}
+	}
+	b = append(b, rowVersion, flags, byte(r.Priority), byte(r.begun))
+	if r.bundle != (tail{}) {
+		b = append(b, r.bundle[:]...)
 	}
 	num := func(n uint64) { b = binary.AppendUvarint(b, n) }
 	str := func(s string) {
 		num(uint64(len(s)))
 		b = append(b, s...)
 	}
-	num(r.Position)
 	num(uint64(max(r.ReceivedAt, 0)))
+	num(r.Position)
 	num(uint64(max(r.ParkedUntil, 0)))
 	num(uint64(r.Conflicts))
 	str(r.Status)
@@ -103,8 +107,11 @@ func (r *Row) decode(b []byte) error {
 	r.Open, r.Stub, r.Silent, r.Cancelled, r.Suggested = f&1 != 0, f&2 != 0, f&4 != 0, f&8 != 0, f&16 != 0
 	r.Priority, r.begun = record.Priority(b[2]), begun(b[3])
 	x := &reader{b: b[4:]}
-	r.Position = x.num()
+	if f&64 != 0 {
+		copy(r.bundle[:], x.take(uint64(len(r.bundle))))
+	}
 	r.ReceivedAt = int64(x.num())
+	r.Position = x.num()
 	r.ParkedUntil = int64(x.num())
 	r.Conflicts = int(x.num())
 	r.Status = x.str()
@@ -134,4 +141,16 @@ func (r *Row) decode(b []byte) error {
 		return errRow
 	}
 	return nil
+}
+
+// receivedAt reads that alone of a row in a bundle.
+func receivedAt(b []byte) (int64, error) {
+	if len(b) < 4 || b[0] != rowVersion || b[1]&64 != 0 {
+		return 0, errRow
+	}
+	n, w := binary.Uvarint(b[4:])
+	if w <= 0 {
+		return 0, errRow
+	}
+	return int64(n), nil
 }
