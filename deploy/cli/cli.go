@@ -45,7 +45,7 @@ func Core(ctx context.Context, args []string) error {
 
 // edgeMemory is when a station's collector works harder, in bytes: a flood that meets a slow disk keeps up to 26 tables in
 // the making, and what they leave goes back to the system only slowly. At rest it holds a tenth of this.
-const edgeMemory = 96 << 20
+const edgeMemory = 80 << 20
 
 // Edge runs a ward station, or with init makes one ready.
 func Edge(ctx context.Context, args []string) error {
