@@ -233,6 +233,9 @@ func (m *master) heal(ctx context.Context) (err error) {
 	m.bad = nil
 	m.whole()
 	m.w.control("whole", nil)
+	for _, d := range m.disks { // a power cut brings back a filler that was taken away just before
+		err = errors.Join(err, d.empty())
+	}
 	for _, n := range m.w.names() {
 		err = errors.Join(err, m.w.setClock(n, 0))
 		_ = m.w.signal(n, syscall.SIGCONT) // it may be down
