@@ -1,8 +1,7 @@
 package city
 
 import (
-	"bufio"
-	"encoding/hex"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"net"
@@ -10,7 +9,8 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
-	"strings"
+
+	"golang.org/x/sys/unix"
 )
 
 // peerLine is where core nodes reach one of them, when their own lines can be cut too. Each
@@ -67,7 +67,7 @@ func (c *City) dialer(conn net.Conn) string {
 	if err != nil {
 		return ""
 	}
-	want := "socket:[" + inode + "]"
+	want := fmt.Sprintf("socket:[%d]", inode)
 	for _, n := range c.plan.Cores {
 		dir := "/proc/" + strconv.Itoa(c.pid(n.ID)) + "/fd"
 		list, err := os.ReadDir(dir)
@@ -83,33 +83,52 @@ func (c *City) dialer(conn net.Conn) string {
 	return ""
 }
 
-// inodeOf finds the socket from one IPv4 address to another in the kernel's table
-// (proc(5), /proc/net/tcp: addresses in hexadecimal, in the machine's byte order).
-func inodeOf(from, to net.Addr) (string, error) {
-	name := func(a net.Addr) (string, error) {
-		t, ok := a.(*net.TCPAddr)
-		if !ok || t.IP.To4() == nil {
-			return "", fmt.Errorf("%v is no IPv4 address", a)
-		}
-		ip := t.IP.To4()
-		return strings.ToUpper(hex.EncodeToString([]byte{ip[3], ip[2], ip[1], ip[0]})) + fmt.Sprintf(":%04X", t.Port), nil
+// Of sock_diag(7): inet_diag_req_v2 behind a netlink header, and where the inode stands
+// in inet_diag_msg (linux/inet_diag.h).
+const (
+	diagByFamily = 20
+	diagRequest  = unix.SizeofNlMsghdr + 56
+	diagInode    = unix.SizeofNlMsghdr + 68
+)
+
+// inodeOf asks the kernel for the one socket that leads from an IPv4 address to another.
+// /proc/net/tcp says it as well, in seconds where there are ten thousand sockets.
+func inodeOf(from, to net.Addr) (inode uint32, err error) {
+	a, ok1 := from.(*net.TCPAddr)
+	b, ok2 := to.(*net.TCPAddr)
+	if !ok1 || !ok2 || a.IP.To4() == nil || b.IP.To4() == nil {
+		return 0, fmt.Errorf("%v to %v is not over IPv4", from, to)
 	}
-	a, err1 := name(from)
-	b, err2 := name(to)
-	if err := errors.Join(err1, err2); err != nil {
-		return "", err
-	}
-	f, err := os.Open("/proc/net/tcp")
+	s, err := unix.Socket(unix.AF_NETLINK, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, unix.NETLINK_INET_DIAG)
 	if err != nil {
-		return "", err
+		return 0, err
 	}
-	defer func() { _ = f.Close() }() // it was read
-	for s := bufio.NewScanner(f); s.Scan(); {
-		if col := strings.Fields(s.Text()); len(col) > 9 && col[1] == a && col[2] == b {
-			return col[9], nil
-		}
+	defer func() { err = errors.Join(err, unix.Close(s)) }()
+	q := make([]byte, 0, diagRequest)
+	q = binary.NativeEndian.AppendUint32(q, diagRequest)
+	q = binary.NativeEndian.AppendUint16(q, diagByFamily)
+	q = binary.NativeEndian.AppendUint16(q, unix.NLM_F_REQUEST)
+	q = append(q, make([]byte, 8)...)                             // the kernel numbers by itself
+	q = append(q, unix.AF_INET, unix.IPPROTO_TCP, 0, 0)           // no further attributes
+	q = binary.NativeEndian.AppendUint32(q, ^uint32(0))           // in any state
+	q = binary.BigEndian.AppendUint16(q, uint16(a.Port))          // its own end
+	q = binary.BigEndian.AppendUint16(q, uint16(b.Port))          // the far end
+	q = append(append(q, a.IP.To4()...), make([]byte, 12)...)     // 16 bytes, for IPv6 too
+	q = append(append(q, b.IP.To4()...), make([]byte, 12)...)     // as above
+	q = append(q, 0, 0, 0, 0)                                     // at any interface
+	q = append(q, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff) // no cookie (INET_DIAG_NOCOOKIE)
+	if err := unix.Sendto(s, q, 0, &unix.SockaddrNetlink{Family: unix.AF_NETLINK}); err != nil {
+		return 0, err
 	}
-	return "", os.ErrNotExist
+	buf := make([]byte, 4096)
+	n, _, err := unix.Recvfrom(s, buf, 0)
+	switch {
+	case err != nil:
+		return 0, err
+	case n < diagInode+4 || binary.NativeEndian.Uint16(buf[4:]) != diagByFamily:
+		return 0, os.ErrNotExist
+	}
+	return binary.NativeEndian.Uint32(buf[diagInode:]), nil
 }
 
 // between sets how the lines from one core node to another are broken; an empty name

@@ -3,12 +3,15 @@ package city
 import (
 	"encoding/json"
 	"io"
+	"net"
 	"net/http"
 	"net/url"
 	"regexp"
 	"slices"
 	"strings"
 	"testing"
+
+	"golang.org/x/sys/unix"
 )
 
 var leads = regexp.MustCompile(`(?m)^wardline_core_leader 1$`)
@@ -26,6 +29,37 @@ func (w *town) leader(but string) string {
 		}
 	}
 	return ""
+}
+
+func TestInodeOf_EndOfAConnection_IsTheDialersSocket(t *testing.T) {
+	l, err := net.Listen("tcp4", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	c, err := net.Dial("tcp4", l.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	got, err := inodeOf(c.LocalAddr(), c.RemoteAddr())
+	if err != nil {
+		t.Fatal(err)
+	}
+	raw, err := c.(*net.TCPConn).SyscallConn()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var st unix.Stat_t
+	if cerr := raw.Control(func(fd uintptr) { err = unix.Fstat(int(fd), &st) }); err != nil || cerr != nil {
+		t.Fatal(err, cerr)
+	}
+	if uint64(got) != st.Ino {
+		t.Errorf("socket %d, want %d", got, st.Ino)
+	}
+	if _, err := inodeOf(&net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 1}, l.Addr()); err == nil {
+		t.Error("a connection that nobody made has a socket")
+	}
 }
 
 // TestWires_LeaderCutFromTheOthers_AnotherLeads: the lines between core nodes are cut,
