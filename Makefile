@@ -79,6 +79,10 @@ fuzz: ## every fuzz target for FUZZTIME (default 30s), or one: FUZZ=./sync/repor
 	  for f in $(if $(FUZZ),$(notdir $(FUZZ)),$$($(GO) test -list '^Fuzz' $$p | grep '^Fuzz' || true)); do \
 	    echo "$$p $$f"; $(GO) test -run '^$$' -fuzz "^$$f$$" -fuzztime $(FUZZTIME) $$p; done; done
 
+.PHONY: vuln
+vuln: ## known vulnerabilities in the Go code and the screens' packages (GOVULNDB names a copy of the database, VULN=-must fails where it cannot look)
+	$(GO) run ./deploy/vuln $(VULN) . deploy/bench
+
 .PHONY: bench
 bench: build ## benchmarks of the parts, then figures beside the peers (BENCH="-short" …)
 	$(GO) test -run '^$$' -bench . -benchmem ./sync/... ./edge/... ./core/...

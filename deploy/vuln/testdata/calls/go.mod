@@ -1,0 +1,3 @@
+module planted.example/calls
+
+go 1.26.0
