@@ -166,22 +166,37 @@ func (b backend) Open(at uint64, s *record.Sealed) ([]byte, error) {
 	return s.Open(p)
 }
 
-func (b backend) List(ctx context.Context, q view.Query) (view.Page, error) {
+// level waits until the lists show what was acknowledged before.
+func (b backend) level(ctx context.Context) error {
 	if err := b.read(ctx); err != nil {
-		return view.Page{}, err
+		return err
 	}
 	c, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
 	if err := b.n.view.CatchUp(c, b.n.machine.CityIndex()); err != nil {
 		e := api.Problem(503, "behind", "", "this node's list is still being built, %d of %d; ask again", b.n.view.Position(), b.n.machine.CityIndex())
 		e.RetryAfter = 2
-		return view.Page{}, e
+		return e
+	}
+	return nil
+}
+
+func (b backend) List(ctx context.Context, q view.Query) (view.Page, error) {
+	if err := b.level(ctx); err != nil {
+		return view.Page{}, err
 	}
 	p, err := b.n.view.List(q)
 	if errors.Is(err, view.ErrCursor) {
 		return p, api.Problem(400, "invalid-cursor", "cursor", "%v", err)
 	}
 	return p, err
+}
+
+func (b backend) Tally(ctx context.Context, s view.Span) (view.Tally, error) {
+	if err := b.level(ctx); err != nil {
+		return view.Tally{}, err
+	}
+	return b.n.view.Tally(s)
 }
 
 func (b backend) Log() view.Log     { return cityLog{b.n.machine} }

@@ -160,19 +160,34 @@ func (b backend) Open(at uint64, s *record.Sealed) ([]byte, error) {
 	return s.Open(p)
 }
 
-func (b backend) List(ctx context.Context, q view.Query) (view.Page, error) {
+// level waits until the lists show what was acknowledged before.
+func (b backend) level(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
 	if err := b.s.view.CatchUp(ctx, b.s.ledger.Position()); err != nil {
 		e := api.Problem(503, "behind", "", "the list is still being built, %d of %d; ask again", b.s.view.Position(), b.s.ledger.Position())
 		e.RetryAfter = 2
-		return view.Page{}, e
+		return e
+	}
+	return nil
+}
+
+func (b backend) List(ctx context.Context, q view.Query) (view.Page, error) {
+	if err := b.level(ctx); err != nil {
+		return view.Page{}, err
 	}
 	p, err := b.s.view.List(q)
 	if errors.Is(err, view.ErrCursor) {
 		return p, api.Problem(400, "invalid-cursor", "cursor", "%v", err)
 	}
 	return p, err
+}
+
+func (b backend) Tally(ctx context.Context, s view.Span) (view.Tally, error) {
+	if err := b.level(ctx); err != nil {
+		return view.Tally{}, err
+	}
+	return b.s.view.Tally(s)
 }
 
 func (b backend) Log() view.Log { return stationLog{b.s.ledger} }

@@ -39,6 +39,8 @@ type Backend interface {
 	Open(at uint64, s *record.Sealed) ([]byte, error)
 	// List gives incidents, newest first; it shows every write acknowledged before.
 	List(ctx context.Context, q view.Query) (view.Page, error)
+	// Tally counts incidents; it counts every write acknowledged before.
+	Tally(ctx context.Context, s view.Span) (view.Tally, error)
 	// Index finds incidents by what was said of them.
 	Index() *search.Index
 	// Log is what the live stream follows.

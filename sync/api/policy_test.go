@@ -33,6 +33,7 @@ var expected = map[string]string{
 	"GET /api/v1/incidents/{id}":           "WPCSU",
 	"POST /api/v1/incidents/{id}/actions":  "WPCS",
 	"POST /api/v1/incidents/{id}/reporter": "WPCS",
+	"GET /api/v1/statistics":               "WPCSU",
 	"GET /api/v1/search":                   "WPCSU",
 	"GET /api/v1/live":                     "WPCSU",
 	"GET /api/v1/malformed":                "WPCSU",

@@ -62,6 +62,7 @@ type Server struct {
 	on       []string      // the patterns that are answered
 	live     chan struct{} // one token per open stream
 	searches chan struct{} // one token per search under way
+	tallies  chan struct{} // one token per statistics that is being counted
 	follow   *rate.Limiter // of the questions that anybody may ask
 	requests *prometheus.CounterVec
 	tries    *identity.Throttle
@@ -78,7 +79,7 @@ func New(c Config) *Server {
 	if c.Now == nil {
 		c.Now = time.Now
 	}
-	s := &Server{Config: c, mux: http.NewServeMux(), live: make(chan struct{}, maxLive), searches: make(chan struct{}, maxSearches), requests: newRequests(), turned: newRefused(), doors: newDoors(),
+	s := &Server{Config: c, mux: http.NewServeMux(), live: make(chan struct{}, maxLive), searches: make(chan struct{}, maxSearches), tallies: make(chan struct{}, maxTallies), requests: newRequests(), turned: newRefused(), doors: newDoors(),
 		tries: identity.NewThrottle(c.Now), screens: screens.Load(),
 		follow: rate.NewLimiter(maxFollow, maxFollow)}
 	s.ctx, s.stop = context.WithCancel(context.Background())
@@ -111,6 +112,7 @@ func (s *Server) routes() {
 	on("GET /api/v1/incidents/{id}", s.officer(s.getIncident))
 	on("POST /api/v1/incidents/{id}/actions", s.officer(s.postAction))
 	on("POST /api/v1/incidents/{id}/reporter", s.officer(s.postReporter))
+	on("GET /api/v1/statistics", s.officer(s.getStatistics))
 	on("GET /api/v1/search", s.officer(s.getSearch))
 	on("GET /api/v1/live", s.officer(s.getLive))
 	on("GET /api/v1/alerts", s.getAlerts)

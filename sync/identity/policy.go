@@ -87,6 +87,7 @@ var Endpoints = map[string]Access{
 	"GET /api/v1/incidents/{id}":           {Right: ReadIncidents},
 	"POST /api/v1/incidents/{id}/actions":  {Right: ActOnIncident},
 	"POST /api/v1/incidents/{id}/reporter": {Right: OpenReporter},
+	"GET /api/v1/statistics":               {Right: ReadIncidents},
 	"GET /api/v1/search":                   {Right: ReadIncidents},
 	"GET /api/v1/live":                     {Right: ReadIncidents},
 	"GET /api/v1/malformed":                {Right: ReadIncidents},

@@ -18,6 +18,7 @@ func Fold(id ID, bodies []Body) *Incident {
 	f := folder{in: in, s: s}
 	f.arrivals()
 	f.routes()
+	in.leads = f.leads
 	f.status()
 	f.fields()
 	f.lead()

@@ -169,7 +169,8 @@ type Incident struct {
 	// Order is every entry, causes before effects.
 	Order []ID `json:"order,omitempty"`
 
-	set *set
+	set   *set
+	leads map[UnitID]bool // every unit that ever led
 }
 
 // Open says whether work is left: not yet closed.

@@ -136,6 +136,28 @@ func TestView_HoweverEntriesCome_RowsAreWhatAFoldGives(t *testing.T) {
 				t.Fatalf("list %q\nrows %+v\nfold %+v\nof %+v", status, got, right, m.rows)
 			}
 		}
+		var got []counted
+		var right []counted
+		for _, r := range want {
+			var c counted
+			if err := c.decode(r.brief()); err != nil {
+				t.Fatal(err)
+			}
+			right = append(right, c)
+		}
+		err = db.View(func(tx *badger.Txn) error {
+			return v.each(tx, Span{}, func(at int64, id record.ID, open bool, c *counted) (bool, error) {
+				r := want[min(len(got), len(want)-1)]
+				if r.ID != id || r.ReceivedAt != at || r.Open != open {
+					t.Fatalf("counted %s at %d open %v, not %+v", id, at, open, r)
+				}
+				got = append(got, *c)
+				return true, nil
+			})
+		})
+		if err != nil || fmt.Sprint(got) != fmt.Sprint(right) {
+			t.Fatalf("counted %+v\nfold    %+v\n%v", got, right, err)
+		}
 		for _, device := range []string{"app-1", "app-2"} {
 			if h, err := v.Source(device); err != nil || h.Reports != sources[device] && !moved(m.rows) {
 				t.Fatalf("%s sent %+v, not %d, %v", device, h, sources[device], err)

@@ -8,7 +8,7 @@ import (
 )
 
 // rowVersion is the form of the rows of a store; a store of another form is built again.
-const rowVersion = 4
+const rowVersion = 5
 
 var errRow = errors.New("view: damaged row")
 
@@ -33,6 +33,9 @@ func (r *Row) append(b []byte) []byte {
 	num(r.Position)
 	num(uint64(max(r.ParkedUntil, 0)))
 	num(uint64(r.Conflicts))
+	for _, at := range r.reached() {
+		num(uint64(max(at, 0)))
+	}
 	str(r.Status)
 	str(string(r.Category))
 	str(string(r.Lead))
@@ -114,6 +117,7 @@ func (r *Row) decode(b []byte) error {
 	r.Position = x.num()
 	r.ParkedUntil = int64(x.num())
 	r.Conflicts = int(x.num())
+	r.Reached = record.Reached{Claim: int64(x.num()), Verify: int64(x.num()), Dispatch: int64(x.num()), Resolve: int64(x.num())}
 	r.Status = x.str()
 	r.Category = record.Category(x.str())
 	r.Lead = record.UnitID(x.str())

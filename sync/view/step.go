@@ -187,14 +187,17 @@ func (s *step) put(old *Row, r Row) error {
 		}
 		r.bundle, was, sources = tail{}, nil, true
 	}
-	if r.bundle == (tail{}) && !bytes.Equal(was, is) {
-		if was != nil {
+	if r.bundle == (tail{}) {
+		moved, brief := !bytes.Equal(was, is), r.brief()
+		if moved && was != nil {
 			if err := s.tx.Delete(was); err != nil {
 				return err
 			}
 		}
-		if err := s.tx.Set(is, nil); err != nil {
-			return err
+		if moved || !bytes.Equal(brief, old.brief()) {
+			if err := s.tx.Set(is, brief); err != nil {
+				return err
+			}
 		}
 	}
 	if sources {

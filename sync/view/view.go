@@ -64,6 +64,7 @@ type Row struct {
 	Deadlines   []record.Deadline
 	ParkedUntil int64       // milliseconds since the Unix epoch, UTC; 0: not parked
 	Merged      []record.ID // with which it was merged directly
+	Reached     record.Reached
 
 	begun begun
 	// bundle gives its place in the list of open incidents; zero: it has one of its own.
@@ -228,7 +229,7 @@ func (v *View) Run(ctx context.Context) error {
 func RowOf(in *record.Incident, pos uint64) Row {
 	r := Row{ID: in.ID, Position: pos, Status: in.Status, Open: in.Open(), Stub: in.Stub, Category: in.Category,
 		Priority: in.Priority, Lead: in.Lead, Silent: in.Silent, Conflicts: len(in.Conflicts),
-		Cancelled: in.Cancelled, Suggested: len(in.Suggestions) > 0, Verdict: in.Verdict, Deadlines: in.Deadlines, ParkedUntil: in.ParkedUntil}
+		Cancelled: in.Cancelled, Reached: in.Reached(), Suggested: len(in.Suggestions) > 0, Verdict: in.Verdict, Deadlines: in.Deadlines, ParkedUntil: in.ParkedUntil}
 	if r.ReceivedAt = in.ReceivedAt(); in.Report() != nil {
 		r.Device = in.Report().By.Name
 	}

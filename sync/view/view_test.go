@@ -53,7 +53,7 @@ func (m *memory) Bodies(id record.ID) (out []record.Body, err error) {
 	return out, nil
 }
 
-func start(t *testing.T, dir string, m *memory) (*View, func()) {
+func start(t testing.TB, dir string, m *memory) (*View, func()) {
 	t.Helper()
 	db, err := badger.Open(badger.DefaultOptions(dir).WithLogger(nil))
 	if err != nil {
@@ -83,7 +83,7 @@ func opened(n int) record.Body {
 		HLC: record.HLC(n), Payload: record.Payload{Report: id, Category: record.Fire}}
 }
 
-func list(t *testing.T, v *View, m *memory, q Query) Page {
+func list(t testing.TB, v *View, m *memory, q Query) Page {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
 	defer cancel()
