@@ -33,6 +33,7 @@ var commands = []struct {
 	{"wards", "wards import: ward boundaries into the city, GeoJSON", cli.Wards},
 	{"rules", "rules import, rules show: priorities, departments and deadlines per category", cli.Rules},
 	{"user", "user add, list, change, passwd, disable: officers' accounts", cli.User},
+	{"erase", "erase INCIDENT, erase list: destroy the keys of what identifies people", cli.Erase},
 	{"audit", "audit export, audit verify: the city's log as proof, and whether it is whole", cli.Audit},
 	{"config", "config check: what is wrong with a configuration file; config sample: one to begin with", cli.Config},
 	{"version", "the version", func(context.Context, []string) error { fmt.Println("wardline", version); return nil }},

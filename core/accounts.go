@@ -146,14 +146,14 @@ func (b backend) ChangeAccount(ctx context.Context, by identity.Officer, c ident
 	if err != nil {
 		return next, fieldProblem(err)
 	}
-	var keys []record.WrappedKey
+	var sealedKey *api.SealedKey
 	if c.Verifier != nil {
 		sealed, key, err := record.Seal([]byte(*c.Verifier))
 		if err != nil {
 			return next, err
 		}
 		next.Sealed = sealed
-		keys = append(keys, b.n.keys.Wrap(sealed.Key, key))
+		sealedKey = &api.SealedKey{ID: sealed.Key, Key: key}
 	}
 	p, err := next.Payload(old.Index)
 	if err != nil {
@@ -161,7 +161,7 @@ func (b backend) ChangeAccount(ctx context.Context, by identity.Officer, c ident
 	}
 	ctx, cancel := context.WithTimeout(ctx, writeLimit)
 	defer cancel()
-	if err := b.commit(ctx, by, record.Body{ID: record.NewID(b.n.wall()), Kind: record.KindAccount, Payload: p}, keys...); err != nil {
+	if err := b.commit(ctx, by, record.Body{ID: record.NewID(b.n.wall()), Kind: record.KindAccount, Payload: p}, sealedKey); err != nil {
 		return next, err
 	}
 	next, _, err = accounts{b.n}.Account(c.User)

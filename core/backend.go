@@ -51,10 +51,6 @@ func (b backend) Report(ctx context.Context, from identity.Device, raw []byte) (
 	if err != nil {
 		return api.Answer{}, err
 	}
-	var keys []record.WrappedKey
-	if in.Key != nil {
-		keys = append(keys, b.n.keys.Wrap(in.Key.ID, in.Key.Key))
-	}
 	// The warnings are kept in the entry, so that a repeat gets the same answer.
 	if in.Body.Payload.Data, err = json.Marshal(in.Warnings); err != nil {
 		return api.Answer{}, err
@@ -69,7 +65,7 @@ func (b backend) Report(ctx context.Context, from identity.Device, raw []byte) (
 	}
 	ctx, cancel := context.WithTimeout(ctx, writeLimit)
 	defer cancel()
-	res, err := b.n.propose(ctx, lane, fsm.Body(enc, keys))
+	res, err := b.n.proposeSealed(ctx, lane, enc, (*api.SealedKey)(in.Key))
 	if err != nil {
 		return api.Answer{}, unavailable(err)
 	}
@@ -94,17 +90,13 @@ func (b backend) Report(ctx context.Context, from identity.Device, raw []byte) (
 // Act appends an officer's entry: compare-and-set in the order of commits.
 func (b backend) Act(ctx context.Context, body record.Body, key *api.SealedKey) (api.Done, error) {
 	body.Origin, body.HLC, body.Clock, body.ReceivedAt = record.CoreOrigin, b.n.clock.Now(), record.ClockSure, b.n.wall().UnixMilli()
-	var keys []record.WrappedKey
-	if key != nil {
-		keys = append(keys, b.n.keys.Wrap(key.ID, key.Key))
-	}
 	enc, err := body.Encode()
 	if err != nil {
 		return api.Done{}, err
 	}
 	ctx, cancel := context.WithTimeout(ctx, writeLimit)
 	defer cancel()
-	res, err := b.n.propose(ctx, cluster.Urgent, fsm.Body(enc, keys))
+	res, err := b.n.proposeSealed(ctx, cluster.Urgent, enc, key)
 	if err != nil {
 		return api.Done{}, unavailable(err)
 	}

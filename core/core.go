@@ -45,7 +45,7 @@ type Node struct {
 	index    *search.Index
 	clock    *record.Clock
 	sign     ed25519.PrivateKey
-	keys     *sealing.Keyring
+	keys     *sealing.Ring
 	people   *identity.Directory
 	trust    *machines
 	limits   *rates.Limits
@@ -56,6 +56,11 @@ type Node struct {
 	http, raftL, syncL net.Listener
 
 	line *Line
+
+	// Of keepKeys alone: the city index up to which erasures are carried out here, and how
+	// often keys were looked for in vain at the other nodes.
+	forgot uint64
+	vain   int
 }
 
 // New opens the node's files and listeners; it starts nothing. The order: first
@@ -97,7 +102,7 @@ func New(c Config, log *slog.Logger) (n *Node, err error) {
 	if _, err := os.Stat(c.CityKey); c.Join && !sealing.Credential(c.CityKey) && errors.Is(err, os.ErrNotExist) {
 		return n, fmt.Errorf("city_key: %s is not there; copy it from another node: with a key of its own this node could read nothing that is sealed", c.CityKey)
 	}
-	if n.keys, err = sealing.OpenKeyring(c.CityKey); err != nil {
+	if err = n.openKeys(); err != nil {
 		return n, err
 	}
 	installs, err := sealing.Derive(c.CityKey, "installs")
@@ -126,9 +131,7 @@ func New(c Config, log *slog.Logger) (n *Node, err error) {
 		return n, err
 	}
 	n.view.Late(n.views.ordered.Commit)
-	if err = n.openIndex(); err != nil {
-		return n, err
-	}
+	n.openIndex()
 	for _, l := range []struct {
 		into *net.Listener
 		addr string
@@ -232,6 +235,7 @@ func (n *Node) Run(ctx context.Context) error {
 	start(&fg, "alarms", func() error { return n.line.Run(front) })
 	start(&fg, "views", func() error { return n.view.Run(front) })
 	start(&fg, "search", func() error { return n.index.Run(front) })
+	start(&fg, "wrapping keys", func() error { return n.keepKeys(front) })
 	start(&fg, "checkpoints", func() error { return n.proofs.Run(front) })
 	start(&fg, "tables", func() error { return n.proveFiles(front) })
 	start(&fg, "ticks", func() error { return n.tick(front) })

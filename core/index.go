@@ -1,27 +1,32 @@
 package core
 
 import (
+	"context"
 	"path/filepath"
+	"time"
 
 	"wardline/core/cluster"
 	"wardline/sync/record"
-	"wardline/sync/sealing"
 	"wardline/sync/search"
 )
 
-// openIndex makes the node's search index, in files of its own. It is opened when it runs.
-func (n *Node) openIndex() error {
-	key, err := sealing.Derive(n.c.CityKey, "search")
-	if err != nil {
-		return err
+// keyWait bounds how long the search index waits for the city's first wrapping key.
+const keyWait = 10 * time.Second
+
+// openIndex makes the node's search index, in files of its own, under a key that turns
+// with the wrapping keys. It is opened when it runs.
+func (n *Node) openIndex() {
+	key := func() ([32]byte, error) {
+		ctx, cancel := context.WithTimeout(context.Background(), keyWait)
+		defer cancel()
+		return n.keys.Derive(ctx, "search")
 	}
 	n.index = search.New(search.Options{Dir: filepath.Join(n.c.Dir, "search"), Log: searchLog{cityLog{n.machine}, backend{n}}, Logger: n.log,
-		Key: func() ([32]byte, error) { return key, nil },
+		Key: key,
 		Room: func() bool {
 			level, err := n.space.Level()
 			return err == nil && level == cluster.SpacePlenty
 		}})
-	return nil
 }
 
 // searchLog is what the search index follows.

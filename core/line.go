@@ -32,7 +32,7 @@ type LineDeps struct {
 	ID      string // of the node
 	Machine *fsm.Machine
 	View    *view.View
-	Keys    *sealing.Keyring
+	Keys    sealing.Keys
 	Sign    ed25519.PrivateKey
 	Clock   *record.Clock
 	Cluster Cluster
@@ -81,18 +81,25 @@ func (c city) Heads(ctx context.Context, o record.Origin) ([]record.Head, error)
 }
 
 func (c city) Append(ctx context.Context, lane record.LaneID, entries []byte, keys []record.WrappedKey, w *record.Wrapper) (uplink.Outcome, error) {
-	own, lost := sealing.Rewrap(keys, w, c.l.d.Keys.Wrapper)
-	if lost > 0 {
-		c.l.d.Log.Error("keys of sealed parts could not be read on the line", "keys", lost)
-	}
 	l := cluster.Routine
 	if lane == record.Urgent {
 		l = cluster.Urgent
 	}
-	if planted.ReceiptFirst {
-		return c.receiptFirst(l, entries, own)
+	lost := 0
+	batch := func(to *record.Wrapper) []byte {
+		var own []record.WrappedKey
+		if len(keys) > 0 {
+			own, lost = sealing.Rewrap(keys, w, to)
+		}
+		return fsm.Batch(entries, own)
 	}
-	r, err := c.l.d.Cluster.Propose(ctx, l, fsm.Batch(entries, own))
+	if planted.ReceiptFirst {
+		return c.receiptFirst(ctx, l, entries, batch)
+	}
+	r, err := proposeSealed(ctx, c.l.d.Cluster, c.l.d.Keys, l, len(keys) > 0, batch)
+	if lost > 0 {
+		c.l.d.Log.Error("keys of sealed parts could not be read on the line", "keys", lost)
+	}
 	if err != nil {
 		return uplink.Outcome{}, err
 	}

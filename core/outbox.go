@@ -102,7 +102,7 @@ func (p *packer) add(r fsm.Row) error {
 	if err != nil || k == nil {
 		return err
 	}
-	keys, _ := sealing.Rewrap([]record.WrappedKey{*k}, p.x.l.d.Keys.Wrapper, p.w)
+	keys, _ := sealing.Rewrap([]record.WrappedKey{*k}, p.x.l.d.Keys, p.w)
 	p.part.Keys = append(p.part.Keys, keys...)
 	return nil
 }
@@ -208,8 +208,8 @@ func (x outbox) Missing(_ context.Context, o record.Origin, heads []record.Head,
 	return p.flush(nil)
 }
 
-// Resync sends the rules, wards, accounts and devices in effect, the warnings that hold, and every open incident that
-// concerns the ward.
+// Resync sends the rules, wards, accounts and devices in effect, the warnings that hold, what is erased at the ward,
+// and every open incident that concerns it.
 func (x outbox) Resync(ctx context.Context, o record.Origin, w *record.Wrapper, send func(downlink.Part) error) (downlink.Cursor, error) {
 	ward, err := wardOf(o)
 	if err != nil {
@@ -231,6 +231,9 @@ func (x outbox) Resync(ctx context.Context, o record.Origin, w *record.Wrapper, 
 		return cur, err
 	}
 	if err := x.l.d.Machine.BroadcastsFor(ward, p.add); err != nil {
+		return cur, err
+	}
+	if err := x.l.d.Machine.ErasuresOf(ward, p.add); err != nil { // before what may have come later
 		return cur, err
 	}
 	if planted.ResyncEmpty {

@@ -80,7 +80,7 @@ func TestOutbox_Parts_AreBounded_AndNothingIsLeftOut(t *testing.T) {
 	x, a := newLine(t)
 	a.stationEntries(100, 40<<10)
 	seen := 0
-	err := x.Missing(t.Context(), outOrigin, nil, x.l.d.Keys.Wrapper, func(p downlink.Part) error {
+	err := x.Missing(t.Context(), outOrigin, nil, session(t), func(p downlink.Part) error {
 		size := 0
 		for _, e := range p.Entries {
 			size += len(e.Raw)
@@ -138,12 +138,22 @@ func TestOutbox_Open_ResyncsACursorThatIsOldOrOfAnotherHash(t *testing.T) {
 	}
 	// A twin acknowledged them while our stream stood before: skipping them
 	// would lose them.
-	_, err = x.Next(ctx, outOrigin, at(3), x.l.d.Keys.Wrapper, func(downlink.Part) error { return nil })
+	_, err = x.Next(ctx, outOrigin, at(3), session(t), func(downlink.Part) error { return nil })
 	if !errors.Is(err, errTaken) {
 		t.Errorf("rows that another line acknowledged were skipped: %v", err)
 	}
-	got, err := x.Next(ctx, outOrigin, at(5), x.l.d.Keys.Wrapper, func(downlink.Part) error { return nil })
+	got, err := x.Next(ctx, outOrigin, at(5), session(t), func(downlink.Part) error { return nil })
 	if err != nil || got.Seq != st.Head || got.Hash != st.Hash {
 		t.Errorf("the rest: %+v %v", got, err)
 	}
+}
+
+// session is a key as a stream agrees it.
+func session(t *testing.T) *record.Wrapper {
+	t.Helper()
+	w, err := record.NewWrapper([8]byte{1}, [32]byte{2})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return w
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 
 	"wardline/core/cluster"
-	"wardline/core/fsm"
 	"wardline/sync/record"
 	"wardline/sync/uplink"
 	"wardline/sync/wire"
@@ -12,7 +11,7 @@ import (
 
 // receiptFirst is planted.ReceiptFirst: it answers OK for the last entry, and
 // lets the batch be committed when it may.
-func (c city) receiptFirst(l cluster.Lane, entries []byte, keys []record.WrappedKey) (uplink.Outcome, error) {
+func (c city) receiptFirst(_ context.Context, l cluster.Lane, entries []byte, batch func(*record.Wrapper) []byte) (uplink.Outcome, error) {
 	out := uplink.Outcome{Status: wire.Answer_OK}
 	for rest := entries; len(rest) > 0; {
 		e, r, err := record.DecodeEntry(rest)
@@ -24,7 +23,7 @@ func (c city) receiptFirst(l cluster.Lane, entries []byte, keys []record.Wrapped
 	go func() {
 		ctx, cancel := context.WithTimeout(context.Background(), writeLimit)
 		defer cancel()
-		_, _ = c.l.d.Cluster.Propose(ctx, l, fsm.Batch(entries, keys)) // that nobody looks is the bug
+		_, _ = proposeSealed(ctx, c.l.d.Cluster, c.l.d.Keys, l, true, batch) // that nobody looks is the bug
 	}()
 	return out, nil
 }

@@ -42,7 +42,7 @@ func rulesField(err error) string {
 }
 
 // commit writes an entry of the directory kinds in an officer's name.
-func (b backend) commit(ctx context.Context, by identity.Officer, body record.Body, keys ...record.WrappedKey) error {
+func (b backend) commit(ctx context.Context, by identity.Officer, body record.Body, keys ...*api.SealedKey) error {
 	n := b.n
 	body.Origin, body.HLC, body.Clock, body.ReceivedAt = record.CoreOrigin, n.clock.Now(), record.ClockSure, n.wall().UnixMilli()
 	body.Actor = record.Actor{Kind: record.ByOfficer, Name: by.User, Unit: by.Unit}
@@ -50,7 +50,7 @@ func (b backend) commit(ctx context.Context, by identity.Officer, body record.Bo
 	if err != nil {
 		return err
 	}
-	r, err := n.propose(ctx, cluster.Routine, fsm.Body(raw, keys))
+	r, err := n.proposeSealed(ctx, cluster.Routine, raw, keys...)
 	if err != nil {
 		return unavailable(err)
 	}

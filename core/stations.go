@@ -1,6 +1,7 @@
 package core
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -66,13 +67,20 @@ func (n *Node) nodes(ctx context.Context) []api.NodeItem {
 
 // local answers another node about what is this node's own.
 func (n *Node) local(question []byte) ([]byte, error) {
-	switch string(question) {
+	word, rest, _ := bytes.Cut(question, []byte{' '})
+	switch string(word) {
 	case askStations:
 		return n.line.heardJSON()
 	case askNode:
 		return json.Marshal(n.itself())
+	case askTakeKey:
+		return n.takeKey(rest)
+	case askGiveKey:
+		return n.giveKey(rest)
+	case askKeyRows:
+		return n.giveKeyRows(rest)
 	}
-	return nil, fmt.Errorf("%.40q is no question that is known here", question)
+	return nil, fmt.Errorf("%.40q is no question that is known here", word)
 }
 
 func (l *Line) heard() map[record.Origin]lineState {

@@ -10,7 +10,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
-	"path/filepath"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -47,7 +46,7 @@ type Station struct {
 	door        *intake.Door
 	view        *view.View
 	index       *search.Index
-	keys        *sealing.Keyring
+	keys        *sealing.Ring
 	people      *identity.Directory
 	contacts    []api.Contact
 	session     [32]byte
@@ -108,6 +107,10 @@ func New(c Config, log *slog.Logger) (s *Station, err error) {
 			o.Floor, o.Ballast = small.Floor, small.Ballast
 		}
 	}
+	if err = s.openKeys(); err != nil {
+		return nil, err
+	}
+	o.Fresh = s.fresh
 	if s.ledger, err = ledger.Open(o); err != nil {
 		return nil, err
 	}
@@ -122,12 +125,6 @@ func New(c Config, log *slog.Logger) (s *Station, err error) {
 	}()
 	tables.Advise(c.Dir, s.log)
 	if err = s.prove(); err != nil {
-		return nil, err
-	}
-	if s.keys, err = sealing.OpenKeyring(filepath.Join(c.Dir, "keys", "wrapping.key")); err != nil {
-		return nil, err
-	}
-	if s.session, err = sealing.Derive(filepath.Join(c.Dir, "keys", "wrapping.key"), "sessions"); err != nil {
 		return nil, err
 	}
 	for _, cut := range s.ledger.Found().Cuts {
@@ -150,9 +147,7 @@ func New(c Config, log *slog.Logger) (s *Station, err error) {
 	if s.view, err = view.New(s.ledger.DB(), stationLog{s.ledger}, s.log); err != nil {
 		return nil, err
 	}
-	if err = s.openIndex(); err != nil {
-		return nil, err
-	}
+	s.openIndex()
 	var boot [8]byte
 	_, _ = rand.Read(boot[:]) // crypto/rand.Read never fails
 	b := binary.BigEndian.Uint64(boot[:])
@@ -261,6 +256,7 @@ func (s *Station) Run(ctx context.Context) error {
 	start(&fg, "enrolment", func() error { return s.member.Run(front) })
 	start(&fg, "uplink", func() error { s.member.Wait(front); return s.up.Run(front) })
 	start(&fg, "downlink", func() error { s.member.Wait(front); return s.down.Run(front) })
+	start(&fg, "wrapping keys", func() error { return s.keepKeys(front) })
 	start(&fg, "lists", func() error { return s.view.Run(front) })
 	start(&fg, "search", func() error { return s.index.Run(front) })
 	start(&fg, "tables", func() error { return s.proveFiles(front) })

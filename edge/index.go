@@ -1,23 +1,18 @@
 package edge
 
 import (
+	"context"
 	"path/filepath"
 
 	"wardline/sync/record"
-	"wardline/sync/sealing"
 	"wardline/sync/search"
 )
 
 // openIndex makes the station's search index, in files of its own. It is opened when
-// it runs, and rests while the ledger has more to do than it should wait.
-func (s *Station) openIndex() error {
-	key, err := sealing.Derive(filepath.Join(s.c.Dir, "keys", "wrapping.key"), "search")
-	if err != nil {
-		return err
-	}
+// it runs, under a key that turns with the wrapping keys, and rests while the ledger has more to do than it should wait.
+func (s *Station) openIndex() {
 	s.index = search.New(search.Options{Dir: filepath.Join(s.c.Dir, "search"), Log: searchLog{stationLog{s.ledger}, backend{s}}, Logger: s.log,
-		Key: func() ([32]byte, error) { return key, nil }, Room: s.ledger.Roomy})
-	return nil
+		Key: func() ([32]byte, error) { return s.keys.Derive(context.Background(), "search") }, Room: s.ledger.Roomy})
 }
 
 // searchLog is what the search index follows.

@@ -20,7 +20,7 @@ import (
 type Line struct {
 	Origin record.Origin
 	Ledger *ledger.Ledger
-	Keys   *sealing.Keyring
+	Keys   sealing.Keys
 	// Alarm says what the duty officer and the operator must see.
 	Alarm func(string)
 	// Claimed is called after the downlink brought a claim made elsewhere.
@@ -64,7 +64,7 @@ func (x store) Read(c record.ChainID, from record.Seq, maxCount, maxBytes int, w
 	if err != nil {
 		return nil, nil, err
 	}
-	out, lost := sealing.Rewrap(keys, x.l.Keys.Wrapper, w)
+	out, lost := sealing.Rewrap(keys, x.l.Keys, w)
 	if lost > 0 {
 		x.l.Log.Error("keys of sealed parts cannot be read with this station's key file", "keys", lost)
 	}
@@ -91,8 +91,8 @@ func (x store) Refused(c record.ChainID, from record.Seq, detail string) {
 	x.l.Alarm(fmt.Sprintf("the city refuses the entries from %s %s %d on; they stay here and are offered again: %s", c.Incarnation, c.Lane, from, detail))
 }
 
-// deviceSaid is what the city says of a device, or a warning, at a place in its order.
-type deviceSaid struct {
+// downEntry is what the city says, at a place in its order.
+type downEntry struct {
 	index uint64
 	body  record.Body
 }
@@ -135,7 +135,7 @@ func (x sink) Apply(p downlink.Part, w *record.Wrapper) error {
 	told := false   // of rules or wards
 	cloned := false // by its own word
 	var claims []record.Body
-	var devices, warnings []deviceSaid
+	var devices, warnings, erasures []downEntry
 	var alarms []string
 	for _, e := range p.Entries {
 		entry, rest, err := record.DecodeEntry(e.Raw)
@@ -146,11 +146,14 @@ func (x sink) Apply(p downlink.Part, w *record.Wrapper) error {
 		if body, err := record.DecodeBody(entry.Body); err == nil { // else the ledger says so
 			switch {
 			case body.Kind == record.KindDevice:
-				devices = append(devices, deviceSaid{e.Index, body})
+				devices = append(devices, downEntry{e.Index, body})
 			case body.Kind.Broadcast():
-				warnings = append(warnings, deviceSaid{e.Index, body})
+				warnings = append(warnings, downEntry{e.Index, body})
 			default:
 				told = told || body.Kind.Directory()
+			}
+			if body.Kind == record.KindErasure && body.Origin == record.CoreOrigin {
+				erasures = append(erasures, downEntry{e.Index, body})
 			}
 			if body.Kind == record.KindClaim {
 				claims = append(claims, body)
@@ -161,11 +164,22 @@ func (x sink) Apply(p downlink.Part, w *record.Wrapper) error {
 			}
 		}
 	}
-	keys, lost := sealing.Rewrap(p.Keys, w, x.l.Keys.Wrapper)
+	keys, lost := sealing.Rewrap(p.Keys, w, x.l.Keys)
 	if lost > 0 {
 		x.l.Log.Error("keys of sealed parts could not be read on the downlink", "keys", lost)
 	}
 	f.Keys = keys
+	if len(erasures) > 0 { // the entries first: from then on nobody writes what would be erased
+		if err := x.l.Ledger.Foreign(ledger.Foreign{Entries: f.Entries, Keys: f.Keys}); err != nil {
+			return err
+		}
+		f.Entries, f.Keys = nil, nil
+		notes, err := x.carryOut(erasures)
+		if err != nil {
+			return err
+		}
+		f.Notes = append(f.Notes, notes...)
+	}
 	if cloned {
 		f.Notes = append(f.Notes, ledger.Note{Key: clonedKey, Value: []byte{1}})
 	}

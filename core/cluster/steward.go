@@ -217,6 +217,9 @@ func (n *Node) wasRemoved(ctx context.Context) bool {
 	return false
 }
 
+// Members are the names of the cluster's nodes, as this one knows them.
+func (n *Node) Members() []string { return n.memberIDs() }
+
 func (n *Node) memberIDs() []string {
 	conf := n.members.Load()
 	if conf == nil {

@@ -31,6 +31,8 @@ type batch struct {
 	unit     weight // of what a command, or a part of one, has drawn; it follows from the entries alone
 	reload   bool   // rules or wards changed
 	trusts   bool   // machines changed
+	wrapping Wrapping
+	erased   erased
 	late     uint64 // deadlines missed in this transaction
 	// dues are the rows of this transaction: set, or nil where they were taken. None
 	// that is left stands before dueFrom.
@@ -65,7 +67,7 @@ const (
 )
 
 func (m *Machine) begin() *batch {
-	return &batch{m: m, tx: m.db.NewTransaction(true), old: m.db.NewTransaction(false), meta: *m.meta.Load(),
+	return &batch{m: m, tx: m.db.NewTransaction(true), old: m.db.NewTransaction(false), meta: *m.meta.Load(), wrapping: *m.wrapping.Load(), erased: *m.erased.Load(),
 		chains: map[record.ChainID]*chainRow{}, subjects: map[record.ID]*subject{}, dues: map[string][]byte{}, dueFrom: m.dueFrom}
 }
 
@@ -188,6 +190,7 @@ func (b *batch) commit() error {
 	b.m.steps.Add(1)
 	b.m.late.Add(b.late)
 	me := b.meta
+	b.m.keyState.take(b)
 	moved := me.index != b.m.meta.Load().index
 	b.m.meta.Store(&me)
 	if b.trusts {
@@ -207,6 +210,9 @@ func (b *batch) apply(item []byte) (Result, error) {
 	c, err := decodeCommand(item)
 	if err != nil {
 		return Result{Status: Refused, Detail: err.Error()}, nil
+	}
+	if b.stale(c.keys) {
+		return Result{Status: Stale, Detail: "keys of sealed parts are wrapped with a key that is not in use any more"}, nil
 	}
 	b.unit = weight{}
 	b.part = part{size: len(item), given: c.keys}
@@ -248,6 +254,8 @@ func (b *batch) command(c command) (Result, error) {
 		return b.sessionEnd(c.rest)
 	case cmdSessionUse:
 		return b.sessionUse(c.rest)
+	case cmdWrapping:
+		return b.wrap(c.rest)
 	}
 	return Result{Status: Refused, Detail: ErrCommand.Error()}, nil
 }
@@ -279,7 +287,9 @@ func (b *batch) put(e record.Entry, body *record.Body, hash record.Hash, listed 
 	copy(sum[32:], hash[:])
 	b.meta.log = sha256.Sum256(sum[:])
 	if body.Payload.Sealed != nil {
-		b.keep(body.Payload.Sealed)
+		if err := b.keepUnlessErased(body); err != nil {
+			return err
+		}
 	}
 	k := b.open()
 	k.add(listed, first, e)

@@ -126,6 +126,8 @@ const (
 	Gap = "gap"
 	// Fork: another entry stands at this seq; nothing from there on was taken.
 	Fork = "fork"
+	// Stale: nothing was taken; wrap the keys anew with the key that is in use by now.
+	Stale = "stale"
 	// Refused: for good; the same again will be refused again.
 	Refused = "refused"
 )

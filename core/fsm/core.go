@@ -36,6 +36,8 @@ func (b *batch) body(raw []byte) (Result, error) {
 		return b.device(&body)
 	case record.KindBroadcast:
 		return b.cityBroadcast(&body)
+	case record.KindErasure:
+		return b.erase(&body)
 	}
 	if detail, err := b.fits(&body); err != nil || detail != "" {
 		return Result{Status: Refused, Detail: detail}, err
@@ -49,6 +51,8 @@ func (b *batch) body(raw []byte) (Result, error) {
 		err = b.set(idKey(rowActive, u64([]byte{activeRules}, uint64(body.Payload.Rules))), u64(nil, n))
 	case record.KindActivate:
 		err = b.set([]byte{rowActive, activeWards}, u64(nil, n))
+	case record.KindErased:
+		return b.where(OK, n, b.destroyed(&body))
 	case record.KindAlarm:
 		return b.where(OK, n, b.tellStation(record.Origin(body.Payload.Patrol), n))
 	default:

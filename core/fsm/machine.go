@@ -64,6 +64,7 @@ type Machine struct {
 	active  atomic.Pointer[[]*routing.Rules] // rules, for readers
 	proof   atomic.Pointer[tables.Proof]     // of db; nil over one in memory
 	trusted atomic.Pointer[Machines]         // for readers
+	keyState
 	// activeWards are the wards, for readers; nil: the built-in centres
 	activeWards atomic.Pointer[routing.Wards]
 }
@@ -102,6 +103,7 @@ func Open(o Options) (*Machine, error) {
 	m.changed.Store(&ch)
 	m.active.Store(new([]*routing.Rules))
 	m.trusted.Store(noMachines())
+	m.keyState.none()
 	if err := m.settle(); err != nil {
 		return nil, err
 	}
@@ -169,6 +171,7 @@ func (m *Machine) open() error {
 	}
 	var me meta
 	// Nothing in memory outlives the rows that it came from (Install, Reset).
+	m.keyState.none()
 	m.recent, m.rules, m.wards, m.txn = recent{}, nil, nil, 0
 	m.dueFrom.reset()
 	m.tail.reset()
@@ -181,6 +184,9 @@ func (m *Machine) open() error {
 			return err
 		}
 		if m.txn, err = whole(tx); err != nil {
+			return err
+		}
+		if err := m.keyState.load(tx); err != nil {
 			return err
 		}
 		if err := m.loadRules(tx, committed{tx}); err != nil {
@@ -287,6 +293,8 @@ func (m *Machine) view(f func(tx *badger.Txn) error) error {
 // ApplyBatch applies Raft entries in order, in as many transactions as their
 // rows need (see batch.breathe); a whole batch in one would be refused by the store.
 func (m *Machine) ApplyBatch(entries []LogEntry) ([][][]byte, error) {
+	m.local.Lock()
+	defer m.local.Unlock()
 	out := make([][][]byte, len(entries))
 	b := m.begin()
 	defer func() { b.discard() }()

@@ -31,6 +31,7 @@ const (
 	rowReached   = 'f' // id of a warning, ward -> index of the entry that says how many devices it has reached
 	rowMalformed = 'q' // ring -> ring row; ring, slot -> malformed input
 	rowChange    = 'o' // city index -> nothing: entries by which an officer changed how the city works
+	rowErasure   = 't' // erasure.go says the rest
 	rowKey       = 'k' // city index of a block -> wrapped keys of its entries; outside chain and digest
 )
 

@@ -285,6 +285,9 @@ func (b *batch) takeOther(body *record.Body, e record.Entry, hash record.Hash) e
 	if err := b.put(e, body, hash, body.Kind, 0); err != nil {
 		return err
 	}
+	if body.Kind == record.KindErased {
+		return b.destroyed(body)
+	}
 	if err := b.tell(body, before, b.meta.index); err != nil {
 		return err
 	}

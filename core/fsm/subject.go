@@ -21,6 +21,11 @@ type subject struct {
 	// written again with each entry.
 	at []uint64
 
+	// erasedAt is where the erasure of the incident stands, 0: none; it covers its
+	// epochs up to erased.
+	erasedAt uint64
+	erased   uint32
+
 	known bool     // a row of it was set
 	dirty bool     // to be set with the transaction
 	fresh []uint64 // later entries of this transaction
@@ -31,17 +36,26 @@ const (
 	maxInline = 12
 	// maxTold bounds the wards that a row names; the city has 168.
 	maxTold = 512
+	// erasedFlag in the count of places says that the erasure follows on them.
+	erasedFlag = 64
 )
 
 func (s *subject) encode() []byte {
 	b := make([]byte, 0, 24+5*len(s.told)+4*len(s.at))
 	b = binary.AppendUvarint(b, s.first)
 	b = binary.AppendUvarint(b, s.atCore)
-	b = binary.AppendUvarint(b, uint64(len(s.at)))
+	count := uint64(len(s.at))
+	if s.erasedAt > 0 {
+		count |= erasedFlag
+	}
+	b = binary.AppendUvarint(b, count)
 	was := uint64(0)
 	for _, n := range s.at {
 		b = binary.AppendUvarint(b, n-was)
 		was = n
+	}
+	if s.erasedAt > 0 {
+		b = binary.AppendUvarint(binary.AppendUvarint(b, s.erasedAt), uint64(s.erased))
 	}
 	for _, w := range s.told {
 		b = append(b, w...)
@@ -63,6 +77,8 @@ func decodeSubject(b []byte) (*subject, error) {
 	}
 	s.first, s.atCore = num(), num()
 	n := num()
+	gone := n&erasedFlag != 0
+	n &^= erasedFlag
 	if bad || n > maxInline {
 		return nil, errRow
 	}
@@ -71,6 +87,9 @@ func decodeSubject(b []byte) (*subject, error) {
 	for i := range s.at {
 		was += num()
 		s.at[i] = was
+	}
+	if gone {
+		s.erasedAt, s.erased = num(), uint32(num())
 	}
 	if bad || len(b)%5 != 0 || len(b) > 5*maxTold {
 		return nil, errRow

@@ -94,7 +94,7 @@ func TestServers_EveryAnswer_IsAsDescribed(t *testing.T) {
 			})
 		}
 	}
-	t.Run("city alone", func(t *testing.T) { h.cityAlone(); h.users(); h.audit(); h.administration() })
+	t.Run("city alone", func(t *testing.T) { h.cityAlone(); h.users(); h.erasures(); h.audit(); h.administration() })
 	t.Run("without a majority", func(t *testing.T) { h.withoutMajority() })
 	unseen, err := doc.Unseen()
 	if err != nil {
@@ -472,6 +472,7 @@ func (h *held) small(base string) {
 		h.ask(404, base, identity.Administrator, "POST", "/api/v1/wards", "{}")
 		h.ask(404, base, identity.Administrator, "POST", "/api/v1/rules", "{}")
 		h.usersAtTheStation(base)
+		h.erasuresAtTheStation(base)
 	}
 }
 

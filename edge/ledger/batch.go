@@ -90,6 +90,12 @@ func (b *batch) append(r *request) (Result, error) {
 	if a.NoEntry {
 		return Result{}, nil
 	}
+	for i, k := range a.Keys {
+		var err error
+		if a.Keys[i], err = b.fresh(k); err != nil {
+			return Result{}, err
+		}
+	}
 	h := held{}
 	if a.Once != nil {
 		h.flags, h.extra = flagOnce, a.Once.Extra

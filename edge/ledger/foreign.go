@@ -49,6 +49,10 @@ func (l *Ledger) Foreign(f Foreign) error {
 			}
 		}
 		for _, k := range f.Keys {
+			k, err := b.fresh(k)
+			if err != nil {
+				return err
+			}
 			if err := b.set(idKey(rowKey, k.Key[:]), k.Append(nil)); err != nil {
 				return err
 			}

@@ -190,6 +190,12 @@ func (b *batch) moveOne(c chainName, seq record.Seq) error {
 		return err
 	}
 	for _, k := range keys {
+		if err := b.dropFromBlock(old.block, map[string]bool{string(placedKey(old.pos-old.block, k.Key)): true}); err != nil { // an erasure finds it at one place alone
+			return err
+		}
+		if k, err = b.fresh(k); err != nil {
+			return err
+		}
 		b.keys = k.Append(binary.BigEndian.AppendUint16(b.keys, uint16(h.pos-h.block)))
 	}
 	if h.flags&flagOnce != 0 {

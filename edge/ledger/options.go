@@ -63,6 +63,8 @@ type Options struct {
 	// each of its requests, how long it is since it was handed in. The committer
 	// calls it: it must not block, nor keep the list.
 	Observe func(commit time.Duration, waits []time.Duration)
+	// Fresh gives wrapped keys as they are to be stored; nil: as they come.
+	Fresh Freshener
 }
 
 // Default are the options for a small box.

@@ -38,10 +38,20 @@ type detailJSON struct {
 	Suggestions []record.Suggestion `json:"suggestions,omitempty"`
 	AfterClose  []record.ID         `json:"after_close,omitempty"`
 	Missing     []record.ID         `json:"missing,omitempty"`
-	Timeline    []lineJSON          `json:"timeline"`
-	Delivery    deliveryJSON        `json:"delivery"`
+	// Erased: what identifies people in it was erased, up to an epoch.
+	Erased   *erasedJSON  `json:"erased,omitempty"`
+	Timeline []lineJSON   `json:"timeline"`
+	Delivery deliveryJSON `json:"delivery"`
 	// Source is what became of the reports of the first report's device.
 	Source *sourceJSON `json:"source,omitempty"`
+}
+
+// erasedJSON says when and why what identifies people was erased.
+type erasedJSON struct {
+	At     Time   `json:"at"`
+	Reason string `json:"reason"`
+	// Epoch is the last one that it covers; what was written in later ones is new.
+	Epoch uint32 `json:"epoch"`
 }
 
 // sourceJSON is the history of a device as far as this node knows it.
@@ -192,6 +202,9 @@ func folded(in *record.Incident) *detailJSON {
 		t := Time(in.ParkedUntil)
 		d.Parked = &t
 	}
+	if e := in.Erased; e != nil {
+		d.Erased = &erasedJSON{Time(e.At), e.Reason, e.Epoch}
+	}
 	for _, u := range in.Units {
 		j := unitJSON{Unit: u.Unit, Progress: u.Progress, Holder: holderOf(u.Holder)}
 		for i := range u.Others {
@@ -248,7 +261,7 @@ func (s *Server) detail(r *http.Request, in *record.Incident, stored []Stored) (
 		j := arrivalJSON{ID: a.Report, Origin: a.By.Origin, Device: a.By.Name, Category: a.Category, Place: placeOf(a.Place),
 			CapturedAt: Time(a.CapturedAt), ReceivedAt: Time(a.ReceivedAt), Media: a.Media, Signal: a.Signal, Flags: flagNames(a.Flags), Redacted: redacted[a.By.Entry]}
 		if e := by[a.By.Entry]; e != nil && e.Body.Payload.Sealed != nil && !j.Redacted {
-			plain, err := s.Backend.Open(e.Position, e.Body.Payload.Sealed)
+			plain, err := s.open(in, e)
 			if err == nil {
 				j.Sealed, j.Identified, err = withoutReporter(plain)
 			}
@@ -305,7 +318,7 @@ func (s *Server) timeline(d *detailJSON, in *record.Incident, by map[record.ID]*
 			l.At = Time(b.CapturedAt)
 		}
 		if b.Payload.Sealed != nil && !l.Redacted && b.Kind != record.KindReport {
-			if plain, err := s.Backend.Open(e.Position, b.Payload.Sealed); err == nil {
+			if plain, err := s.open(in, e); err == nil {
 				l.Sealed = plain
 			}
 		}

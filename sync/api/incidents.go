@@ -145,7 +145,7 @@ func (s *Server) brief(in *record.Incident, stored []Stored) *briefJSON {
 		if x.Body.Payload.Sealed == nil {
 			return
 		}
-		if plain, err := s.Backend.Open(x.Position, x.Body.Payload.Sealed); err == nil { // a key that is gone: nothing to show, and the incident says why
+		if plain, err := s.open(in, x); err == nil { // a key that is gone: nothing to show, and the incident says why
 			_ = json.Unmarshal(plain, into) // written by this program; a damaged one shows nothing
 		}
 	}

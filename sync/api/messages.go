@@ -48,7 +48,7 @@ func (s *Server) messages(in *record.Incident, stored []Stored) []messageJSON {
 		if !isMessage(b) || hidden[b.ID] || b.Payload.Sealed == nil {
 			continue
 		}
-		plain, err := s.Backend.Open(e.Position, b.Payload.Sealed)
+		plain, err := s.open(in, &e)
 		if err != nil { // its key is gone: there is nothing to read any more
 			continue
 		}

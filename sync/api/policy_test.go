@@ -35,6 +35,8 @@ var expected = map[string]string{
 	"POST /api/v1/incidents/{id}/reporter": "WPCS",
 	"GET /api/v1/statistics":               "WPCSU",
 	"GET /api/v1/search":                   "WPCSU",
+	"POST /api/v1/incidents/{id}/erasure":  "A",
+	"GET /api/v1/erasures":                 "AU",
 	"GET /api/v1/live":                     "WPCSU",
 	"GET /api/v1/malformed":                "WPCSU",
 	"GET /api/v1/alerts":                   "WPCSAUdnf",

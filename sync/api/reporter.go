@@ -72,7 +72,7 @@ func (s *Server) postReporter(w http.ResponseWriter, r *http.Request, o identity
 	if len(stored) == 0 || !o.Sees(state) {
 		return Problem(404, "not-found", "id", "no incident %s is known here", id)
 	}
-	entry, who, err := s.reporter(stored, in.Report)
+	entry, who, err := s.reporter(state, stored, in.Report)
 	if err != nil {
 		return err
 	}
@@ -90,7 +90,7 @@ func (s *Server) postReporter(w http.ResponseWriter, r *http.Request, o identity
 
 // reporter is who made a report, with the entry that says so; nil when nobody is
 // known, the key is gone or the report was redacted.
-func (s *Server) reporter(stored []Stored, id record.ID) (record.ID, *report.Reporter, error) {
+func (s *Server) reporter(in *record.Incident, stored []Stored, id record.ID) (record.ID, *report.Reporter, error) {
 	hidden := map[record.ID]bool{}
 	for i := range stored {
 		if b := &stored[i].Body; b.Kind == record.KindRedact {
@@ -102,7 +102,7 @@ func (s *Server) reporter(stored []Stored, id record.ID) (record.ID, *report.Rep
 		if b.Kind != record.KindReport || b.Payload.Report != id || b.Payload.Sealed == nil || hidden[b.ID] {
 			continue
 		}
-		plain, err := s.Backend.Open(stored[i].Position, b.Payload.Sealed)
+		plain, err := s.open(in, &stored[i])
 		if err != nil {
 			continue // its key is gone; the desk says so
 		}

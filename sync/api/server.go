@@ -114,6 +114,8 @@ func (s *Server) routes() {
 	on("POST /api/v1/incidents/{id}/reporter", s.officer(s.postReporter))
 	on("GET /api/v1/statistics", s.officer(s.getStatistics))
 	on("GET /api/v1/search", s.officer(s.getSearch))
+	on("POST /api/v1/incidents/{id}/erasure", s.officer(s.postErasure))
+	on("GET /api/v1/erasures", s.officer(s.getErasures))
 	on("GET /api/v1/live", s.officer(s.getLive))
 	on("GET /api/v1/alerts", s.getAlerts)
 	on("POST /api/v1/alerts", s.officer(s.postAlert))

@@ -68,8 +68,8 @@ func TestPolicy_EveryRightOfEveryRole(t *testing.T) {
 		DepartmentOfficer: {ReadIncidents, ActOnIncident, OpenReporter, ReadStations, EnterReport, Own},
 		CommandOfficer:    {ReadIncidents, ActOnIncident, OpenReporter, ReadStations, EnterReport, Own, Broadcast},
 		Supervisor:        {ReadIncidents, ActOnIncident, OpenReporter, ReadStations, EnterReport, Own, Broadcast},
-		Administrator:     {ReadEntries, ReadStations, ManageRules, ReadAccounts, ManageAccounts, Own, ManageMachines, ManageDevices, ReadAdministration},
-		Auditor:           {ReadIncidents, ReadEntries, Export, ReadStations, ReadAccounts, Own, ReadAdministration},
+		Administrator:     {ReadEntries, ReadStations, ManageRules, ReadAccounts, ManageAccounts, Own, ManageMachines, ManageDevices, ReadAdministration, Erase, ReadErasures},
+		Auditor:           {ReadIncidents, ReadEntries, Export, ReadStations, ReadAccounts, Own, ReadAdministration, ReadErasures},
 	}
 	for _, role := range Roles {
 		for right := range policy {

@@ -29,6 +29,9 @@ const (
 	ManageAccounts Right = "manage_accounts"
 	// Own is what an account does with itself: who am I, a new password, its sessions.
 	Own Right = "own"
+	// Erase: destroy the keys of what identifies people in a closed incident.
+	Erase        Right = "erase"
+	ReadErasures Right = "read_erasures"
 	// ManageMachines: who may enrol, which stations and nodes are turned away.
 	ManageMachines Right = "manage_machines"
 	// ManageDevices: which kiosks, bridges and cameras there are, and which are revoked.
@@ -53,6 +56,8 @@ var policy = map[Right][]Role{
 	ReadAccounts:   {Administrator, Auditor},
 	ManageAccounts: {Administrator},
 	Own:            Roles,
+	Erase:          {Administrator},
+	ReadErasures:   {Administrator, Auditor},
 	ManageMachines: {Administrator},
 	ManageDevices:  {Administrator},
 
@@ -89,6 +94,8 @@ var Endpoints = map[string]Access{
 	"POST /api/v1/incidents/{id}/reporter": {Right: OpenReporter},
 	"GET /api/v1/statistics":               {Right: ReadIncidents},
 	"GET /api/v1/search":                   {Right: ReadIncidents},
+	"POST /api/v1/incidents/{id}/erasure":  {Right: Erase},
+	"GET /api/v1/erasures":                 {Right: ReadErasures},
 	"GET /api/v1/live":                     {Right: ReadIncidents},
 	"GET /api/v1/malformed":                {Right: ReadIncidents},
 	"GET /api/v1/alerts":                   {Open: true}, // warnings are for everybody

@@ -86,6 +86,8 @@ const (
 	FlagSummary
 	// FlagAlone: routed by a station alone, while the city was away.
 	FlagAlone
+	// FlagSoon: the erasure does not wait for the next turn of the wrapping keys.
+	FlagSoon
 )
 
 // Medium is a photo, clip or document named by its content.

@@ -7,7 +7,7 @@ import "fmt"
 // elsewhere is never refused, only folded.
 type Refusal struct {
 	// Code is one word of a closed list: held, not_held, closed, not_closed,
-	// not_seen, missing, not_forwarded, unknown_target.
+	// not_seen, missing, not_forwarded, unknown_target, erased.
 	Code string
 	// Field of the action that is at fault; empty when the state is.
 	Field  string
@@ -51,6 +51,9 @@ func (in *Incident) check(b *Body) *Refusal {
 		return refuse("missing", "unit", "the action names no unit and its officer has none")
 	}
 	u, _ := in.Unit(b.UnitOf())
+	if in.Erased.Covers(b) && (p.Sealed != nil || b.Kind == KindOpened) {
+		return refuse("erased", "", "what identifies people in the incident was erased; reopen it to write something new")
+	}
 	if !in.Open() {
 		switch b.Kind {
 		case KindReopen, KindNote, KindContact, KindRedact, KindOpened, KindWithdraw, KindMerge, KindSplit:
@@ -171,5 +174,20 @@ func (in *Incident) checkTarget(id ID, field string, may func(Kind) bool) *Refus
 	if in.set.gone[i] {
 		return refuse("unknown_target", field, "that entry was withdrawn already")
 	}
+	return nil
+}
+
+// CheckErasure says whether what identifies people in the incident may be erased now,
+// and stamps the entry. nil means yes; otherwise the error is a *Refusal.
+func (in *Incident) CheckErasure(b *Body) error {
+	switch {
+	case len(in.Order) == 0:
+		return refuse("unknown_target", "incident", "no such incident")
+	case in.Open():
+		return refuse("not_closed", "", "the incident is %s; close it first: what it names is needed as long as it is worked on", in.Status)
+	case in.Erased != nil && in.Erased.Epoch >= in.Epoch:
+		return refuse("erased", "", "it was erased before")
+	}
+	b.Payload.Epoch = in.Epoch
 	return nil
 }

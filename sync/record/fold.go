@@ -17,6 +17,7 @@ func Fold(id ID, bodies []Body) *Incident {
 	in := &Incident{ID: id, set: s, Missing: s.missing}
 	f := folder{in: in, s: s}
 	f.arrivals()
+	f.erasures()
 	f.routes()
 	in.leads = f.leads
 	f.status()
@@ -91,6 +92,16 @@ func (f *folder) arrivals() {
 	}
 	if len(in.OtherContent) > 0 {
 		in.Flags |= FlagOtherContent
+	}
+}
+
+// erasures finds the one that covers most. No entry takes it back: the keys are gone.
+func (f *folder) erasures() {
+	for i := range f.s.bodies {
+		b := &f.s.bodies[i]
+		if e := f.in.Erased; b.Kind == KindErasure && b.Incident == f.in.ID && (e == nil || b.Payload.Epoch > e.Epoch) {
+			f.in.Erased = &Erasure{Epoch: b.Payload.Epoch, Reason: b.Payload.Reason, At: b.HLC.Millis(), By: author(b)}
+		}
 	}
 }
 

@@ -348,3 +348,38 @@ func TestOpened_ChangesNothingButTheTimeline(t *testing.T) {
 		t.Error("an opening without what it opens")
 	}
 }
+
+// TestErasure_CoversWhatComesLate_NotWhatIsNew: the sealed part of an entry that was
+// written before the incident was opened again is erased whenever it comes.
+func TestErasure_CoversWhatComesLate_NotWhatIsNew(t *testing.T) {
+	by := Actor{Kind: ByOfficer, Name: "an", Unit: Command}
+	report := Body{ID: ID{1}, Incident: ID{9}, Kind: KindReport, Origin: StationOrigin("26704"), HLC: 1, Payload: Payload{Report: ID{9}, Category: Fire}}
+	closed := Body{ID: ID{2}, Incident: ID{9}, Kind: KindClose, Origin: CoreOrigin, HLC: 2, Deps: []ID{{1}}, Actor: by}
+	erasure := Body{ID: ID{3}, Incident: ID{9}, Kind: KindErasure, Origin: CoreOrigin, HLC: 3, Deps: []ID{{2}}, Actor: by, Payload: Payload{Reason: "request"}}
+	if err := Fold(ID{9}, []Body{report}).CheckErasure(&erasure); err == nil {
+		t.Error("an open incident is erased")
+	}
+	done := Fold(ID{9}, []Body{report, closed})
+	if err := done.CheckErasure(&erasure); err != nil {
+		t.Fatal(err)
+	}
+	in := Fold(ID{9}, []Body{report, closed, erasure})
+	late := Body{ID: ID{4}, Incident: ID{9}, Kind: KindNote, Origin: StationOrigin("26704"), HLC: 9, Actor: by, Payload: Payload{Sealed: &Sealed{}}}
+	if in.Status != "closed" || in.Erased == nil || !in.Erased.Covers(&late) || len(in.AfterClose) != 0 {
+		t.Errorf("%+v", in)
+	}
+	if in.Check(&late) == nil || in.CheckErasure(&erasure) == nil {
+		t.Error("a note that nobody could read is taken, or the same is erased again")
+	}
+	reopened := Body{ID: ID{5}, Incident: ID{9}, Kind: KindReopen, Origin: CoreOrigin, HLC: 10, Deps: []ID{{3}}, Actor: by, Payload: Payload{Epoch: 1}}
+	in = Fold(ID{9}, []Body{report, closed, erasure, reopened})
+	fresh := late
+	in.Stamp(&fresh)
+	if in.Erased.Covers(&fresh) || in.Check(&fresh) != nil {
+		t.Errorf("what is new: %+v, %v", in.Erased, in.Check(&fresh))
+	}
+	undo := Body{ID: ID{6}, Incident: ID{9}, Kind: KindWithdraw, Origin: CoreOrigin, HLC: 11, Deps: []ID{{5}}, Actor: by, Payload: Payload{Target: ID{3}, Epoch: 1}}
+	if in.Check(&undo) == nil || Fold(ID{9}, []Body{report, closed, erasure, reopened, undo}).Erased == nil {
+		t.Error("an erasure is taken back")
+	}
+}

@@ -162,6 +162,8 @@ type Incident struct {
 	Suggestions  []Suggestion `json:"suggestions,omitempty"`
 	AfterClose   []ID         `json:"after_close,omitempty"`
 	Withdrawn    []ID         `json:"withdrawn,omitempty"`
+	// Erased is set when what identifies people was erased.
+	Erased *Erasure `json:"erased,omitempty"`
 	// Missing are entries that others depend on and that are not here.
 	Missing []ID `json:"missing,omitempty"`
 	// Heads are the entries that no other has seen: the version of the incident.
@@ -172,6 +174,18 @@ type Incident struct {
 	set   *set
 	leads map[UnitID]bool // every unit that ever led
 }
+
+// Erasure says up to which epoch the sealed parts of an incident are erased, whenever
+// they come: what is written after the incident was opened again is new.
+type Erasure struct {
+	Epoch  uint32 `json:"epoch"`
+	Reason string `json:"reason"`
+	At     int64  `json:"at"` // milliseconds since the Unix epoch, UTC
+	By     Author `json:"by"`
+}
+
+// Covers says whether the sealed part of an entry of the incident is erased.
+func (e *Erasure) Covers(b *Body) bool { return e != nil && b.Payload.Epoch <= e.Epoch }
 
 // Open says whether work is left: not yet closed.
 func (in *Incident) Open() bool { return in.Rank < RankClosed }

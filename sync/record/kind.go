@@ -27,6 +27,12 @@ const (
 	// KindAlarm: something about the line itself must be seen: a rollback, a
 	// clone, a fork, a cut tail.
 	KindAlarm Kind = 15
+	// KindErasure: the keys of what identifies people in a closed incident are to be
+	// destroyed, up to the epoch that it names; it is never taken back.
+	KindErasure Kind = 16
+	// KindErased: a station, or the core node that Payload.Patrol names, has destroyed
+	// every wrapping key that could open what was erased up to a city index (Payload.Index).
+	KindErased Kind = 17
 
 	KindClaim    Kind = 20
 	KindRelease  Kind = 21
@@ -85,6 +91,7 @@ const (
 var kindNames = map[Kind]string{
 	KindReport: "report", KindSignal: "signal", KindStatus: "status", KindRouted: "routed", KindMissed: "missed",
 	KindSuggested: "suggested", KindVoid: "void", KindTick: "tick", KindAlarm: "alarm",
+	KindErasure: "erasure", KindErased: "erased",
 	KindClaim: "claim", KindRelease: "release", KindClassify: "classify", KindVerify: "verify", KindForward: "forward",
 	KindAccept: "accept", KindDispatch: "dispatch", KindArrive: "arrive", KindResolve: "resolve", KindClose: "close",
 	KindReopen: "reopen", KindNote: "note", KindContact: "contact", KindMerge: "merge", KindSplit: "split",
@@ -129,6 +136,9 @@ func (k Kind) Directory() bool { return k >= KindRules && k <= KindMachine }
 // DirectoryID is where a ledger finds entries of the directory kinds, which
 // belong to no incident.
 var DirectoryID = DerivedID("directory")
+
+// ErasuresID is where a ledger finds what the city had it erase.
+var ErasuresID = DerivedID("erasures")
 
 // DevicesID is where a ledger finds what the city said of devices: there are many, and
 // they are read apart from the rest of the directory.

@@ -4,6 +4,7 @@
 package sealing
 
 import (
+	"context"
 	"crypto/ed25519"
 	"crypto/hkdf"
 	"crypto/rand"
@@ -53,10 +54,42 @@ func Derive(path, label string) (key [32]byte, err error) {
 	return key, err
 }
 
+// Unwrapper gives the keys of sealed parts back: a Ring, a Keyring, a session's record.Wrapper.
+type Unwrapper interface {
+	Unwrap(record.WrappedKey) (record.PartKey, error)
+}
+
+// Wrapper wraps keys of sealed parts.
+type Wrapper interface {
+	Wrap(record.KeyID, record.PartKey) record.WrappedKey
+}
+
+// Keys are a node's wrapping keys: a Ring, or a Keyring that never changes.
+type Keys interface {
+	Unwrapper
+	Wrapper
+	// NextWrapper waits until another key than old wraps; nil: any.
+	NextWrapper(ctx context.Context, old *record.Wrapper) (*record.Wrapper, error)
+}
+
+var (
+	_ Keys = (*Ring)(nil)
+	_ Keys = (*Keyring)(nil)
+)
+
+// NextWrapper is the one key; no other ever comes.
+func (k *Keyring) NextWrapper(ctx context.Context, old *record.Wrapper) (*record.Wrapper, error) {
+	if k.Wrapper != old {
+		return k.Wrapper, nil
+	}
+	<-ctx.Done()
+	return nil, ctx.Err()
+}
+
 // Rewrap wraps keys that came under one wrapper with another. A key that
 // cannot be unwrapped is left out and counted: its content stays sealed, the
 // entry stands.
-func Rewrap(keys []record.WrappedKey, from, to *record.Wrapper) (out []record.WrappedKey, lost int) {
+func Rewrap(keys []record.WrappedKey, from Unwrapper, to Wrapper) (out []record.WrappedKey, lost int) {
 	for _, k := range keys {
 		p, err := from.Unwrap(k)
 		if err != nil {

@@ -81,7 +81,7 @@ func Fields(in *record.Incident, entries []Entry, open Opener) []Field {
 		if s := b.Payload.Signal; s != nil {
 			add("device", s.Account+" "+s.Code+" "+s.Zone)
 		}
-		if b.Payload.Sealed == nil {
+		if b.Payload.Sealed == nil || in.Erased.Covers(b) {
 			continue
 		}
 		plain, err := open(entries[i].Position, b.Payload.Sealed)

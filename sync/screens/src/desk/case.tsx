@@ -85,7 +85,7 @@ export function choices(i: Incident): { conflict: Conflict; list: Choice[] }[] {
 export function Conflicts(p: { i: Incident }): JSX.Element | null {
   const list = choices(p.i);
   const rivals = p.i.units.flatMap((u) => u.other_claims ?? []);
-  if (!list.length && !rivals.length && !p.i.after_close?.length) return null;
+  if (!list.length && !rivals.length && !p.i.after_close?.length && !p.i.erased) return null;
   return (
     <div class="conflicts" data-testid="conflicts">
       {list.map(({ conflict, list }) => (
@@ -99,13 +99,14 @@ export function Conflicts(p: { i: Incident }): JSX.Element | null {
       {list.length > 0 && <p class="dim small">{t("settle_hint")}</p>}
       {rivals.length > 0 && <p>{t("other_claims", { who: rivals.map((h) => `${h.officer} (${h.by.origin}, ${clock(h.by.at)})`).join(", ") })}</p>}
       {p.i.after_close?.length ? <p>{t("after_close")}</p> : null}
+      {p.i.erased && <p>{t("erased", { at: clock(p.i.erased.at) })}</p>}
     </div>
   );
 }
 
 export function Source(p: { incident: ID; a: Arrival; /** The words stand above already. */ known?: string }): JSX.Element {
   const a = p.a;
-  const who = opened.value[a.id] ?? a.sealed?.reporter;
+  const who = a.unreadable ? undefined : opened.value[a.id] ?? a.sealed?.reporter;
   return (
     <div class="source">
       {a.redacted ? <p class="dim">{t("redacted")}</p> : a.unreadable ? <p class="dim">{t("unreadable")}</p> : a.sealed?.text && a.sealed.text !== p.known ? <p class="words">{a.sealed.text}</p> : null}

@@ -28,7 +28,7 @@ export function Delivery(p: { pending: number | undefined }): JSX.Element {
   return p.pending ? <span class="tag pending" title={t("pending", { n: p.pending })}>⇡ {p.pending}</span> : <span class="tag" title={t("at_city")}>✓</span>;
 }
 
-const kinds = ["report", "repeat", "signal", "status", "routed", "missed", "suggested", "void", "tick", "alarm", "rules", "wards", "activate", "account", "opened"];
+const kinds = ["report", "repeat", "signal", "status", "routed", "missed", "suggested", "void", "tick", "alarm", "rules", "wards", "activate", "account", "opened", "erasure"];
 export const kindWord = (k: string): string => t((kinds.includes(k) ? `k_${k}` : k) as Word);
 
 /** "false:prank" in words. */

@@ -53,6 +53,8 @@ export interface Incident {
   lead?: string; units: UnitState[]; conflicts: Conflict[]; reports: Arrival[]; items: Item[];
   deadlines: { step: string; at: Stamp }[]; parked_until?: Stamp; merged?: { other: ID; by: Author }[]; group?: ID[];
   suggestions?: Suggestion[]; after_close?: ID[]; missing?: ID[]; timeline: TimelineEntry[];
+  /** What identifies people was erased, up to an epoch. */
+  erased?: { at: Stamp; reason: string; epoch: number };
   source?: { device: string; reports: number; verdicts: Record<string, number> };
   delivery: { ward: boolean; city: boolean; index: number; pending: number };
 }

@@ -1,0 +1,351 @@
+package sealing
+
+import (
+	"context"
+	"crypto/aes"
+	"crypto/cipher"
+	"crypto/hkdf"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"sync"
+
+	"wardline/sync/record"
+)
+
+// Ring is the wrapping keys that a node holds: one file for each generation, in a
+// folder outside every store and log. The current one wraps; those before it unwrap
+// what is not wrapped anew yet. What only a destroyed one could unwrap is erased.
+// Its methods may be called from many goroutines.
+type Ring struct {
+	dir string
+	kek *[32]byte // seals the files; nil: they are plain
+
+	mu      sync.Mutex // guards all below
+	keys    map[[8]byte]ringKey
+	current [8]byte
+	chosen  chan struct{} // closed when current is set anew
+}
+
+type ringKey struct {
+	gen    uint32
+	secret [32]byte
+	w      *record.Wrapper
+	path   string // empty: not the ring's to destroy
+}
+
+var ringName = regexp.MustCompile(`^wrapping-([0-9]+)-([0-9a-f]{16})\.key$`)
+
+// OpenRing reads the generations in a folder. kek, when set, is what seals the files,
+// so that the folder alone opens nothing. older are keys from before there were
+// generations; they unwrap, and stay where they are.
+func OpenRing(dir string, kek *[32]byte, older ...*Keyring) (*Ring, error) {
+	r := &Ring{dir: dir, kek: kek, keys: map[[8]byte]ringKey{}, chosen: make(chan struct{})}
+	for _, o := range older {
+		r.keys[o.ID] = ringKey{w: o.Wrapper}
+	}
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, fmt.Errorf("sealing: %w", err)
+	}
+	list, err := os.ReadDir(dir)
+	if err != nil {
+		return nil, fmt.Errorf("sealing: %w", err)
+	}
+	for _, e := range list {
+		if strings.HasPrefix(e.Name(), ".key-") { // a crash left it before it had its name
+			if err := os.Remove(filepath.Join(dir, e.Name())); err != nil {
+				return nil, fmt.Errorf("sealing: %w", err)
+			}
+		}
+		m := ringName.FindStringSubmatch(e.Name())
+		if m == nil {
+			continue
+		}
+		path := filepath.Join(dir, e.Name())
+		secret, err := r.read(path)
+		if err != nil {
+			return nil, err
+		}
+		gen, err := strconv.ParseUint(m[1], 10, 32)
+		if err != nil || hex.EncodeToString(idOf(secret)) != m[2] {
+			return nil, fmt.Errorf("sealing: %s is not the key that its name says; put the right file there, or a copy of another node's", path)
+		}
+		if err := r.add(uint32(gen), secret, path); err != nil {
+			return nil, err
+		}
+	}
+	return r, nil
+}
+
+func idOf(secret [32]byte) []byte {
+	sum := sha256.Sum256(append([]byte("wardline wrapping key name\x00"), secret[:]...))
+	return sum[:8]
+}
+
+// KeyName is the name of a wrapping key, which says nothing about it.
+func KeyName(secret [32]byte) [8]byte { return [8]byte(idOf(secret)) }
+
+func (r *Ring) add(gen uint32, secret [32]byte, path string) error {
+	w, err := record.NewWrapper(KeyName(secret), secret)
+	if err == nil {
+		r.keys[w.ID] = ringKey{gen, secret, w, path}
+	}
+	return err
+}
+
+// ErrOtherKey says that a file is sealed with another key than the one given.
+var ErrOtherKey = errors.New("sealing: the key does not open it")
+
+func (r *Ring) read(path string) (s [32]byte, err error) {
+	b, err := os.ReadFile(path)
+	if err != nil {
+		return s, fmt.Errorf("sealing: %w", err)
+	}
+	if r.kek == nil {
+		if len(b) == sealedFile {
+			return s, fmt.Errorf("%w: %s is sealed with the disk's key; name it as disk_key", ErrOtherKey, path)
+		}
+		return secretOf(path, b, nil)
+	}
+	if len(b) == len(s) { // from before the disk had a key
+		if s, err = secretOf(path, b, nil); err == nil {
+			err = r.write(path, s)
+		}
+		return s, err
+	}
+	g, err := fileGCM(r.kek)
+	if err != nil {
+		return s, err
+	}
+	if len(b) != sealedFile {
+		return s, fmt.Errorf("sealing: %s has %d bytes, a sealed key has %d; put the right file there, or a copy of another node's", path, len(b), sealedFile)
+	}
+	plain, err := g.Open(nil, b[:12], b[12:], []byte(filepath.Base(path)))
+	if err != nil {
+		return s, fmt.Errorf("%w: %s; the file that disk_key names is not the one with which this disk was written", ErrOtherKey, path)
+	}
+	copy(s[:], plain)
+	return s, nil
+}
+
+// sealedFile is the length of a sealed key's file: nonce, secret, tag.
+const sealedFile = 12 + 32 + 16
+
+func fileGCM(kek *[32]byte) (cipher.AEAD, error) {
+	block, err := aes.NewCipher(kek[:])
+	if err != nil {
+		return nil, err
+	}
+	return cipher.NewGCM(block)
+}
+
+// write puts a secret into its file, durably: the old or the new is there, whole.
+func (r *Ring) write(path string, secret [32]byte) error {
+	b := secret[:]
+	if r.kek != nil {
+		g, err := fileGCM(r.kek)
+		if err != nil {
+			return err
+		}
+		nonce := make([]byte, 12, sealedFile)
+		_, _ = rand.Read(nonce) // crypto/rand.Read never fails
+		b = g.Seal(nonce, nonce, secret[:], []byte(filepath.Base(path)))
+	}
+	f, err := os.CreateTemp(r.dir, ".key-*")
+	if err != nil {
+		return fmt.Errorf("sealing: %w", err)
+	}
+	_, err = f.Write(b)
+	if err = errors.Join(err, f.Sync(), f.Close()); err == nil {
+		err = os.Rename(f.Name(), path)
+	}
+	if err != nil {
+		return fmt.Errorf("sealing: %w", errors.Join(err, os.Remove(f.Name())))
+	}
+	return syncFolder(r.dir)
+}
+
+func syncFolder(dir string) error {
+	d, err := os.Open(dir)
+	if err != nil {
+		return fmt.Errorf("sealing: %w", err)
+	}
+	return errors.Join(d.Sync(), d.Close())
+}
+
+// Put keeps a generation's secret, durably. It makes no key current.
+func (r *Ring) Put(gen uint32, secret [32]byte) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	id := KeyName(secret)
+	if _, here := r.keys[id]; here {
+		return nil
+	}
+	path := filepath.Join(r.dir, fmt.Sprintf("wrapping-%d-%x.key", gen, id))
+	if err := r.write(path, secret); err != nil {
+		return err
+	}
+	return r.add(gen, secret, path)
+}
+
+// NewSecret makes a secret for the next generation.
+func NewSecret() (s [32]byte) {
+	_, _ = rand.Read(s[:]) // crypto/rand.Read never fails
+	return s
+}
+
+// Secret is a wrapping key's secret, for another node that lacks it.
+func (r *Ring) Secret(id [8]byte) (secret [32]byte, gen uint32, ok bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	k, ok := r.keys[id]
+	return k.secret, k.gen, ok && k.path != ""
+}
+
+// Use makes a key current; false when it is not here.
+func (r *Ring) Use(id [8]byte) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if _, here := r.keys[id]; !here {
+		return false
+	}
+	if r.current != id {
+		r.current = id
+		close(r.chosen)
+		r.chosen = make(chan struct{})
+	}
+	return true
+}
+
+// Latest is the latest generation whose file is here, 0 when there is none.
+func (r *Ring) Latest() (gen uint32, id [8]byte) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for i, k := range r.keys {
+		if k.path != "" && k.gen > gen {
+			gen, id = k.gen, i
+		}
+	}
+	return gen, id
+}
+
+// Current is the name of the key that wraps; zero when none was chosen yet.
+func (r *Ring) Current() [8]byte {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.current
+}
+
+// Older says whether keys are here that DestroyOlder destroys.
+func (r *Ring) Older() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	now := r.keys[r.current]
+	for id, k := range r.keys {
+		if id != r.current && k.path != "" && k.gen <= now.gen {
+			return true
+		}
+	}
+	return false
+}
+
+// DestroyOlder destroys every generation before the current one, and what another node
+// once made for the same: its bytes are
+// written over, synced, and the file is removed. What they alone could unwrap
+// cannot be read by anybody from then on who has no copy of the files.
+func (r *Ring) DestroyOlder() error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	now := r.keys[r.current]
+	for id, k := range r.keys {
+		if id == r.current || k.path == "" || k.gen > now.gen {
+			continue
+		}
+		if err := r.destroyLocked(id); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (r *Ring) destroyLocked(id [8]byte) error {
+	path := r.keys[id].path
+	f, err := os.OpenFile(path, os.O_WRONLY, 0)
+	if err == nil {
+		over := make([]byte, sealedFile)
+		_, _ = rand.Read(over)
+		_, err = f.Write(over)
+		err = errors.Join(err, f.Sync(), f.Close(), os.Remove(path))
+	} else if errors.Is(err, fs.ErrNotExist) {
+		err = nil
+	}
+	if err = errors.Join(err, syncFolder(r.dir)); err != nil {
+		return fmt.Errorf("sealing: the old key %s is not destroyed: %w", path, err)
+	}
+	delete(r.keys, id)
+	return nil
+}
+
+// NextWrapper waits until another key than old wraps; with none given, until one was
+// chosen at all.
+func (r *Ring) NextWrapper(ctx context.Context, old *record.Wrapper) (*record.Wrapper, error) {
+	for {
+		r.mu.Lock()
+		k, chosen := r.keys[r.current], r.chosen
+		r.mu.Unlock()
+		if k.w != nil && k.w != old {
+			return k.w, nil
+		}
+		select {
+		case <-ctx.Done():
+			return nil, fmt.Errorf("sealing: no wrapping key yet: %w", ctx.Err())
+		case <-chosen:
+		}
+	}
+}
+
+// Derive makes a key for what is derived from sealed parts, such as an index, out of the
+// key in use (HKDF-SHA-256, RFC 5869): it is lost with that. The label says for what. It
+// waits until a key was chosen.
+func (r *Ring) Derive(ctx context.Context, label string) (key [32]byte, err error) {
+	if _, err := r.NextWrapper(ctx, nil); err != nil {
+		return key, err
+	}
+	r.mu.Lock()
+	k := r.keys[r.current]
+	r.mu.Unlock()
+	out, err := hkdf.Key(sha256.New, k.secret[:], nil, "wardline "+label, len(key))
+	copy(key[:], out)
+	return key, err
+}
+
+// Unwrap gives a part's key back, or record.ErrSealed when no key that is here wrapped it.
+func (r *Ring) Unwrap(k record.WrappedKey) (record.PartKey, error) {
+	r.mu.Lock()
+	by := r.keys[k.Wrapper].w
+	r.mu.Unlock()
+	if by == nil {
+		return record.PartKey{}, record.ErrSealed
+	}
+	return by.Unwrap(k)
+}
+
+// Wrap wraps with the current key; with none chosen it gives what nobody unwraps, so
+// choose one first.
+func (r *Ring) Wrap(id record.KeyID, k record.PartKey) record.WrappedKey {
+	r.mu.Lock()
+	by := r.keys[r.current].w
+	r.mu.Unlock()
+	if by == nil {
+		return record.WrappedKey{Key: id, Blob: make([]byte, 12+32+16)}
+	}
+	return by.Wrap(id, k)
+}

@@ -1,0 +1,160 @@
+package sealing
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"wardline/sync/record"
+)
+
+func mustRing(t *testing.T, dir string, kek *[32]byte) *Ring {
+	t.Helper()
+	r, err := OpenRing(dir, kek)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+func put(t *testing.T, r *Ring, gen uint32) [8]byte {
+	t.Helper()
+	s := NewSecret()
+	if err := r.Put(gen, s); err != nil {
+		t.Fatal(err)
+	}
+	if !r.Use(KeyName(s)) {
+		t.Fatal("a key that was put is not there")
+	}
+	return KeyName(s)
+}
+
+// TestRing_OldKeyDestroyed_UnwrapsNothingAndLeavesNoFile, and what was wrapped anew
+// is read after a restart.
+func TestRing_OldKeyDestroyed_UnwrapsNothingAndLeavesNoFile(t *testing.T) {
+	dir := t.TempDir()
+	r := mustRing(t, dir, nil)
+	first := put(t, r, 1)
+	old := r.Wrap(record.KeyID{1}, record.PartKey{2})
+	put(t, r, 2)
+	p, err := r.Unwrap(old)
+	if err != nil || p != (record.PartKey{2}) || !r.Older() {
+		t.Fatal(err)
+	}
+	now := r.Wrap(record.KeyID{1}, p)
+	if err := r.DestroyOlder(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := r.Unwrap(old); !errors.Is(err, record.ErrSealed) {
+		t.Errorf("a destroyed key unwraps: %v", err)
+	}
+	if _, _, ok := r.Secret(first); ok || r.Older() {
+		t.Error("it is still here")
+	}
+	list, err := os.ReadDir(dir)
+	if err != nil || len(list) != 1 {
+		t.Errorf("%v (%v)", list, err)
+	}
+	again := mustRing(t, dir, nil)
+	gen, id := again.Latest()
+	if gen != 2 || !again.Use(id) {
+		t.Fatal(gen)
+	}
+	if p, err := again.Unwrap(now); err != nil || p != (record.PartKey{2}) {
+		t.Error(p, err)
+	}
+}
+
+// TestRing_OfTwoKeysOfOneGeneration_TheOtherGoesWithTheTurn: two leaders made one each.
+func TestRing_OfTwoKeysOfOneGeneration_TheOtherGoesWithTheTurn(t *testing.T) {
+	r := mustRing(t, t.TempDir(), nil)
+	other := NewSecret()
+	if err := r.Put(1, other); err != nil {
+		t.Fatal(err)
+	}
+	put(t, r, 1)
+	next := NewSecret()
+	if err := r.Put(2, next); err != nil { // prepared, not in use
+		t.Fatal(err)
+	}
+	if err := r.DestroyOlder(); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, ok := r.Secret(KeyName(other)); ok {
+		t.Error("the other key of the generation is kept")
+	}
+	if _, _, ok := r.Secret(KeyName(next)); !ok {
+		t.Error("the next key is destroyed")
+	}
+}
+
+// TestRing_SealedFiles_NeedTheDisksKey: a wrong one is named, plain files of before are
+// taken over, and sealed ones are not taken for plain.
+func TestRing_SealedFiles_NeedTheDisksKey(t *testing.T) {
+	dir := t.TempDir()
+	plain := mustRing(t, dir, nil)
+	id := put(t, plain, 1)
+	kek := [32]byte{5}
+	if r := mustRing(t, dir, &kek); !r.Use(id) {
+		t.Fatal("the plain file of before is not taken over")
+	}
+	list, err := filepath.Glob(filepath.Join(dir, "wrapping-*"))
+	if err != nil || len(list) != 1 {
+		t.Fatal(list, err)
+	}
+	if raw, err := os.ReadFile(list[0]); err != nil || len(raw) != sealedFile {
+		t.Errorf("%d bytes (%v)", len(raw), err)
+	}
+	if r := mustRing(t, dir, &kek); !r.Use(id) {
+		t.Error("the sealed file does not open")
+	}
+	for _, wrong := range []*[32]byte{nil, {6}} {
+		if _, err := OpenRing(dir, wrong); !errors.Is(err, ErrOtherKey) {
+			t.Errorf("with another key: %v", err)
+		}
+	}
+}
+
+func TestRing_NextWrapper_WaitsForTheFirstAndForAnother(t *testing.T) {
+	r := mustRing(t, t.TempDir(), nil)
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
+	defer cancel()
+	if _, err := r.NextWrapper(ctx, nil); !errors.Is(err, context.DeadlineExceeded) {
+		t.Fatal(err)
+	}
+	put(t, r, 1)
+	one, err := r.NextWrapper(t.Context(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := make(chan *record.Wrapper, 1)
+	go func() {
+		w, err := r.NextWrapper(t.Context(), one)
+		if err != nil {
+			t.Error(err)
+		}
+		got <- w
+	}()
+	two := put(t, r, 2)
+	if w := <-got; w.ID != two {
+		t.Errorf("%x", w.ID)
+	}
+}
+
+func TestRing_FileThatIsNotTheKeyOfItsName_IsNamed(t *testing.T) {
+	dir := t.TempDir()
+	put(t, mustRing(t, dir, nil), 1)
+	list, err := filepath.Glob(filepath.Join(dir, "wrapping-*"))
+	if err != nil || len(list) != 1 {
+		t.Fatal(list, err)
+	}
+	if err := os.WriteFile(list[0], make([]byte, 32), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := OpenRing(dir, nil); err == nil {
+		t.Error("another key under the name was taken")
+	}
+}
