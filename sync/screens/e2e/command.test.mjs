@@ -1,6 +1,7 @@
 // The command centre in a real browser against a whole city.
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
+import { readFile } from "node:fs/promises";
 import { after, before, test } from "node:test";
 import { barriers, city, open, until } from "./browser.mjs";
 
@@ -48,6 +49,18 @@ test("the last day's figures count it, and its kinds", async () => {
   await page.getByRole("button", { name: "Số liệu 24 giờ" }).click();
   await page.getByRole("table", { name: "Theo loại" }).getByRole("row", { name: /Cháy nổ/ }).getByText("1", { exact: true }).first().waitFor();
   await barriers(page, "figures");
+  await page.getByRole("button", { name: "Thống kê" }).click();
+  await page.getByRole("table", { name: "Theo bước" }).getByRole("row", { name: /nhận/ }).getByText("1", { exact: true }).first().waitFor();
+  await page.getByRole("table", { name: "Theo loại" }).getByRole("row", { name: /Cháy nổ/ }).first().waitFor();
+  const [file] = await Promise.all([page.waitForEvent("download"), page.getByRole("button", { name: "Tải CSV" }).click()]);
+  const sheet = await readFile(await file.path(), "utf8");
+  assert.match(sheet, /^\ufeffWardline – thống kê/); // the mark by which Excel reads Vietnamese
+  assert.match(sheet, /\r\nTheo loại,Cháy nổ,\d/);
+  await barriers(page, "statistics");
+  await page.getByRole("button", { name: "Chọn ngày" }).click();
+  await page.getByLabel("Từ", { exact: true }).fill("2026-01-02");
+  await page.getByLabel("Đến", { exact: true }).fill("2026-01-01");
+  await page.getByText("Chọn ngày bắt đầu trước").waitFor();
   await page.getByRole("button", { name: "Chất lượng báo động" }).click();
   await page.getByTestId("quality").waitFor();
   await barriers(page, "quality");

@@ -26,11 +26,12 @@ import { followWarnings } from "../lib/alerts";
 import { CityView, fitCity } from "./cityview";
 import { Figures, Missed, Quality, Stations } from "./panes";
 import { follow } from "./state";
+import { Statistics } from "./statistics";
 import { Wall } from "./wall";
 import { c } from "./words";
 
-type Pane = "missed" | "stations" | "figures" | "quality" | "warnings";
-const panes: Record<Pane, () => JSX.Element> = { missed: Missed, stations: Stations, figures: Figures, quality: Quality, warnings: Warnings };
+type Pane = "missed" | "stations" | "figures" | "statistics" | "quality" | "warnings";
+const panes: Record<Pane, () => JSX.Element> = { missed: Missed, stations: Stations, figures: Figures, statistics: Statistics, quality: Quality, warnings: Warnings };
 const pane = signal<Pane>("missed");
 const wall = signal(location.hash === "#wall");
 addEventListener("hashchange", () => (wall.value = location.hash === "#wall"));

@@ -12,7 +12,7 @@ import { csv, missed, quality, tally, type Line } from "./figures";
 import { lastDay, ofWard, stations, stationsAt, stationsFresh } from "./state";
 import { c } from "./words";
 
-function Table(p: { head: string[]; children: ComponentChildren; label: string }): JSX.Element {
+export function Table(p: { head: string[]; children: ComponentChildren; label: string }): JSX.Element {
   return <table aria-label={p.label}><thead><tr>{p.head.map((x) => <th key={x} scope="col">{x}</th>)}</tr></thead><tbody>{p.children}</tbody></table>;
 }
 
@@ -68,11 +68,11 @@ export function Missed(): JSX.Element {
   );
 }
 
-const percent = (a: number, of: number): string => (of ? `${Math.round((100 * a) / of)} %` : "–");
+export const percent = (a: number, of: number): string => (of ? `${Math.round((100 * a) / of)} %` : "–");
 const hourOf = (r: Row): string | undefined => (r.received_at ? clock(r.received_at).slice(0, 2) : undefined);
 
 /** Gives the table to the browser as a file. */
-function save(name: string, text: string): void {
+export function save(name: string, text: string): void {
   const url = URL.createObjectURL(new Blob(["\ufeff" + text], { type: "text/csv" }));
   const a = document.createElement("a");
   a.href = url;
