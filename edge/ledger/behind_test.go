@@ -220,6 +220,12 @@ func TestLedger_HoleInAChain_IsMendedByWhatTheCityHas(t *testing.T) {
 		}
 	}
 	checkChains(t, l.Ledger)
+	l.stop()
+	l = mustOpen(t, dir)
+	if cuts := l.Found().Cuts; len(cuts) != 0 { // seq 11 stands behind seq 30 now
+		t.Fatalf("a chain that is whole was cut: %+v", cuts)
+	}
+	checkChains(t, l.Ledger)
 }
 
 // TestLedger_RoutingBehindARoutineReport_LeavesTheUrgentLaneToEmergencies: while the

@@ -63,3 +63,35 @@ func BenchmarkSubmit(b *testing.B) {
 		})
 	}
 }
+
+// BenchmarkOpen opens a ledger whose reports came one by one, each a commit and a block of its own, as in a ward's usual
+// days. cpu-ms/op is the processor time of an Open.
+func BenchmarkOpen(b *testing.B) {
+	for _, n := range []int{2000, 20_000} {
+		b.Run(fmt.Sprintf("alone=%d", n), func(b *testing.B) {
+			dir := b.TempDir()
+			l := mustOpen(b, dir)
+			for i := range n {
+				mustSubmit(b, l.Ledger, record.Urgent, reportID(i))
+			}
+			l.stop()
+			var used time.Duration
+			for b.Loop() {
+				o := Default(dir, origin)
+				o.Log = quiet()
+				began := processorTime(b)
+				l, err := Open(o)
+				used += processorTime(b) - began
+				if err != nil {
+					b.Fatal(err)
+				}
+				b.StopTimer()
+				if err := l.Close(); err != nil {
+					b.Fatal(err)
+				}
+				b.StartTimer()
+			}
+			b.ReportMetric(float64(used.Microseconds())/1e3/float64(b.N), "cpu-ms/op")
+		})
+	}
+}
