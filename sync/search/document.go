@@ -41,7 +41,7 @@ var spoken = map[record.Category]string{
 }
 
 // Fields are the texts of an incident as an officer who sees it reads them: of what
-// was redacted, withdrawn or cannot be opened any more there is none. Who reported
+// was redacted, withdrawn, erased or cannot be opened any more there is none. Who reported
 // is none of them: that is opened one by one, with an entry.
 func Fields(in *record.Incident, entries []Entry, open Opener) []Field {
 	var out []Field

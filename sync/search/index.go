@@ -67,7 +67,7 @@ const (
 	// keyEvery is how often the key is looked at, and again how soon a store that could not
 	// be opened is tried anew.
 	keyEvery = time.Minute
-	again    = 30 * time.Second
+	again    = 5 * time.Second
 	// maxDoubts bounds the incidents that wait to be read anew because an answer found them changed.
 	maxDoubts = 1024
 )

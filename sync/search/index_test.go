@@ -148,6 +148,12 @@ func TestSearch_WhatIsRedactedWithdrawnOrErased_IsNotFound(t *testing.T) {
 		}
 	}
 	same(t, "the rest", find(t, x, l, Query{Text: "cuop"}), id)
+	erased := l.report(2, said{Text: "mất ví da bò"})
+	l.add(record.Body{ID: record.ID{7}, Incident: erased, Kind: record.KindErasure, Origin: record.CoreOrigin, HLC: 1 << 40, Payload: record.Payload{Reason: "request"}}, nil)
+	level(t, x, l) // its key is still there: a node destroys it a little later
+	if p, err := x.Search(Query{Text: "vi da bo", Limit: 10}); err != nil || len(p.IDs) != 0 {
+		t.Errorf("erased, and the index still has %v %v", p.IDs, err)
+	}
 	l.forget() // no entry says it
 	same(t, "erased", find(t, x, l, Query{Text: "cuop"}))
 	x.Again(id) // as the answer does that left it out
