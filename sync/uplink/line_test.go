@@ -259,3 +259,26 @@ func TestReceiver_EntriesOfAnotherOriginOrLane_AreRefused(t *testing.T) {
 		}
 	}
 }
+
+// A receipt is a sync of the station's disk, and that may take long beside a drain.
+func TestSender_ReceiptsSlowToKeep_UrgentDoesNotWaitForThem(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d, h := newDisk(), newHall()
+		h.work, d.slow = 5*time.Millisecond, 2*time.Second
+		d.grow(record.Routine, 20_000)
+		l := join(t, d, h)
+		until(t, "routine flows", time.Minute, func() bool { return h.held(record.Routine) > 1000 })
+		for range 20 {
+			d.grow(record.Urgent, 1)
+			began, n := time.Now(), len(d.chains[chainOf(record.Urgent)])
+			until(t, "the urgent entry is at the city", 3*time.Second, func() bool { return h.held(record.Urgent) == n })
+			if took := time.Since(began); took > 100*time.Millisecond {
+				t.Errorf("an urgent entry took %v while a receipt was kept", took)
+			}
+		}
+		until(t, "every receipt is kept", time.Minute, func() bool { return d.receipt(record.Routine) == 20_000 })
+		if l.tries.Load() != 1 {
+			t.Error("the line broke")
+		}
+	})
+}

@@ -143,7 +143,13 @@ func (s *Sender) down() {
 
 func (s *Sender) session(ctx context.Context, try int) error {
 	return wire.Hold(ctx, s.c.Open, try, wire.Beat[wire.UpFrame, wire.UpReply]{Ping: s.ping, Pong: s.pong}, func(ctx context.Context, line *upSession) error {
-		x := &session{s: s, line: line, city: map[record.ChainID]record.Head{}, chains: map[record.ChainID]*chain{},
+		ctx, cancel := context.WithCancel(ctx)
+		keep := newKeeper(s.store.SaveReceipt)
+		var wg sync.WaitGroup
+		defer wg.Wait()
+		defer cancel()
+		wg.Go(func() { keep.run(ctx) })
+		x := &session{s: s, line: line, keep: keep, city: map[record.ChainID]record.Head{}, chains: map[record.ChainID]*chain{},
 			under: map[uint64]flight{}, lanes: map[record.LaneID]int{}, rest: map[record.LaneID]time.Time{}}
 		if err := x.hello(ctx); err != nil {
 			return err

@@ -44,6 +44,7 @@ type flight struct {
 type session struct {
 	s      *Sender
 	line   *upSession
+	keep   *keeper
 	wrap   *record.Wrapper
 	node   string
 	key    ed25519.PublicKey
@@ -55,6 +56,9 @@ type session struct {
 	number uint64
 	picks  int
 }
+
+// errEnded says that the session ended while something waited for its receipts.
+var errEnded = errors.New("uplink: the session ends")
 
 func (x *session) hello(ctx context.Context) error {
 	var heads []record.Head
@@ -132,6 +136,10 @@ func (x *session) run(ctx context.Context) error {
 				if err := x.answered(a); err != nil {
 					return err
 				}
+			}
+		case k := <-x.keep.failed:
+			if err := x.notKept(k); err != nil {
+				return err
 			}
 		case <-rests.C:
 		case <-changed:
@@ -259,6 +267,16 @@ func (x *session) settle(c *chain) error {
 		// What stands before it is the city's too; nothing of it is sent again.
 		at := c.fork
 		c.next, c.back, c.fork = at, 0, 0
+		for idle := x.keep.rest(); idle != nil; { // the receipts of what stays are kept first
+			select {
+			case k := <-x.keep.failed:
+				x.s.c.Log.Warn("a receipt could not be kept before a chain is begun anew; its next one says the same", "err", k.err)
+			case <-idle:
+				idle = nil
+			case <-x.keep.ended:
+				return errEnded
+			}
+		}
 		return x.s.store.Reincarnate(c.Chain, at)
 	case c.back > 0:
 		c.next, c.back = min(c.next, c.back), 0
@@ -288,10 +306,17 @@ func (x *session) receipt(f flight, raw []byte) error {
 	if r.Seq < f.last || r.Hash != f.hash {
 		return fmt.Errorf("uplink: receipt for %d where %d was sent", r.Seq, f.last)
 	}
-	if err := x.s.store.SaveReceipt(r); err != nil {
-		x.s.c.Log.Warn("a receipt could not be kept now; it is asked for again", "err", err)
-		x.rest[f.c.Chain.Lane] = time.Now().Add(laterPause)
-		f.c.rewind(f.last)
-	}
+	x.keep.put(r, f)
 	return nil
+}
+
+// notKept goes back to what a receipt was for that could not be kept.
+func (x *session) notKept(k kept) error {
+	x.s.c.Log.Warn("a receipt could not be kept now; it is asked for again", "err", k.err)
+	x.rest[k.f.c.Chain.Lane] = time.Now().Add(laterPause)
+	k.f.c.rewind(k.f.last)
+	if k.f.c.flight > 0 {
+		return nil
+	}
+	return x.settle(k.f.c)
 }
