@@ -88,6 +88,10 @@ bench: build ## benchmarks of the parts, then figures beside the peers (BENCH="-
 	$(GO) test -run '^$$' -bench . -benchmem ./sync/... ./edge/... ./core/...
 	cd deploy/bench && $(GO) build -mod=mod -o bench . && ./bench -wardline ../../wardline $(BENCH)
 
+.PHONY: bench-long
+bench-long: build ## hours: a backlog of 1,000,000 and a core of 10,000,000 entries, or what the disk holds (BENCH="-only grow" …)
+	cd deploy/bench && $(GO) build -mod=mod -o bench . && ./bench -wardline ../../wardline -long $(BENCH)
+
 .PHONY: drill
 drill: setup ## the long forms: hundreds of kills, simulated seeds, RUNS whole cities (default 500) from seed FIRST on
 	WARDLINE_LONG=1 $(GO) test -count=1 -timeout 60m ./edge/ledger ./core/... ./sync/... ./deploy/city ./deploy/drill

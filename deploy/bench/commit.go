@@ -43,7 +43,7 @@ func (b *bench) commit(ctx context.Context) error {
 		}
 		wg.Go(func() { _ = l.uplinkTo(ctx, nodes, i, h) }) // ends without an error, with ctx
 	}
-	size := list[0].bytes / len(list[0].entries)
+	size := list[0].size()
 	send := func(n int) (float64, error) {
 		ctx, stop := b.guard(ctx)
 		defer stop()

@@ -23,6 +23,7 @@ import (
 
 	"wardline/deploy/bench/figures"
 	"wardline/deploy/bench/peer"
+	"wardline/deploy/city"
 	"wardline/deploy/cli"
 )
 
@@ -34,9 +35,11 @@ type bench struct {
 	short    bool
 	repeats  int
 	backlog  int
+	grown    int
 	senders  int
 	profiles string
 	log      io.Writer
+	admins   map[string]*city.Client // by address
 
 	report figures.Report
 	procs  []*proc
@@ -54,11 +57,16 @@ var measures = []struct {
 	{"commit", "entries a second committed by three core nodes, beside etcd", (*bench).commit},
 	{"live", "MQTT publish until the command API's SSE shows it committed", (*bench).live},
 	{"drain", "a backlog drained into three core nodes, and an urgent report meanwhile", (*bench).drain},
+	{"many", "what an entry costs the core from all stations at once, beside one station", (*bench).many},
+	{"grow", "the core with many entries beside few; the start and memory of a node", (*bench).grow},
 	{"size", "size, start and memory of a station", (*bench).sizes},
 }
 
-// longest bounds a whole run; a measure that is cut off says so.
-const longest = 10 * time.Minute
+// longest bounds a whole run, longestLong one with -long; a measure that is cut off says so.
+const (
+	longest     = 15 * time.Minute
+	longestLong = 6 * time.Hour
+)
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
@@ -87,6 +95,8 @@ func run(ctx context.Context, args []string) (err error) {
 	f.StringVar(&b.bin, "wardline", "", "the program to measure; built when empty")
 	f.BoolVar(&b.short, "short", false, "shorter and coarser: about a minute and a half")
 	f.IntVar(&b.backlog, "backlog", 0, "entries of the backlog to drain (default 100,000; with -short 20,000)")
+	f.IntVar(&b.grown, "grown", 0, "entries of the city at which the core is measured again, or as many as the disk holds (default 400,000; with -short 160,000; with -long 10,000,000)")
+	long := f.Bool("long", false, "hours: the backlog has 1,000,000 entries, the grown core 10,000,000")
 	f.IntVar(&b.senders, "senders", 4, "stations that send to the core at once")
 	f.StringVar(&b.profiles, "profile", "", "write processor profiles of our processes into this directory; they then run inside this program")
 	f.Usage = func() {
@@ -116,10 +126,18 @@ func run(ctx context.Context, args []string) (err error) {
 	if b.short {
 		b.repeats = 2
 	}
-	if b.backlog == 0 {
-		b.backlog = b.pick(100_000, 20_000)
+	most := longest
+	backlog, grown := b.pick(100_000, 20_000), b.pick(400_000, 160_000)
+	if *long {
+		most, backlog, grown = longestLong, 1_000_000, 10_000_000
 	}
-	ctx, cancel := context.WithTimeout(ctx, longest)
+	if b.backlog == 0 {
+		b.backlog = backlog
+	}
+	if b.grown == 0 {
+		b.grown = grown
+	}
+	ctx, cancel := context.WithTimeout(ctx, most)
 	defer cancel()
 	if err := b.prepare(*data); err != nil {
 		return err

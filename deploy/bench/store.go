@@ -23,16 +23,23 @@ import (
 // ledger is a station's ledger in memory: one chain of reports, made before,
 // that is shown to the uplink up to a head. The uplink itself is the real one.
 type ledger struct {
-	origin  record.Origin
-	chain   record.ChainID
-	wrap    *record.Wrapper
-	entries []record.Entry
-	keys    []record.WrappedKey
-	bytes   int
+	origin record.Origin
+	chain  record.ChainID
+	wrap   *record.Wrapper
+	ward   record.WardCode
+	clock  *record.Clock
+	seed   uint64
+	bytes  int
+	prev   record.Hash // of the last entry made
 
-	mu      sync.Mutex // guards below
-	head    int        // entries shown
+	mu      sync.Mutex     // guards below
+	base    int            // entries that are no longer kept: the city has them
+	entries []record.Entry // from base on
+	keys    []record.WrappedKey
+	head    int // entries shown
+	last    record.Head
 	city    record.Seq
+	index   uint64 // in the city's order, of the last receipt
 	broken  error
 	changed chan struct{}
 }
@@ -47,30 +54,43 @@ func newLedger(ward record.WardCode, n int, seed uint64) (*ledger, error) {
 	if l.wrap, err = record.NewWrapper([8]byte{1}, [32]byte{2}); err != nil {
 		return nil, err
 	}
-	set := reports.New(n, seed, "security", "feedback")
-	clock := record.NewClock(0, time.Now)
-	prev := record.Hash{}
-	for i, m := range set.Messages {
+	l.ward, l.seed, l.clock = ward, seed, record.NewClock(0, time.Now)
+	return l, l.more(n)
+}
+
+// more makes n entries behind those there are, and lets go of those that the city has.
+func (l *ledger) more(n int) error {
+	l.seed++
+	entries, keys := make([]record.Entry, 0, n), make([]record.WrappedKey, 0, n)
+	l.mu.Lock()
+	kept := l.entries[min(int(l.city)-min(int(l.city), l.base), len(l.entries)):]
+	seq := l.base + len(l.entries)
+	entries, keys = append(entries, kept...), append(keys, l.keys[len(l.keys)-len(kept):]...)
+	l.mu.Unlock()
+	for _, m := range reports.New(n, l.seed, "security", "feedback").Messages {
 		r, warnings, problem := report.Parse(m.Payload)
 		if problem != nil {
-			return nil, problem
+			return problem
 		}
-		out, err := door.Body(door.Input{Report: r, Warnings: warnings, Origin: o, Device: device(0), Ward: ward, HLC: clock.Now(), Clock: record.ClockSure,
+		out, err := door.Body(door.Input{Report: r, Warnings: warnings, Origin: l.origin, Device: device(0), Ward: l.ward, HLC: l.clock.Now(), Clock: record.ClockSure,
 			ReceivedAt: time.Now().UnixMilli()})
 		if err != nil {
-			return nil, err
+			return err
 		}
 		raw, err := out.Body.Encode()
 		if err != nil {
-			return nil, err
+			return err
 		}
-		e := record.Entry{Body: raw, Link: record.Link{Origin: o, Incarnation: l.chain.Incarnation, Lane: l.chain.Lane, Seq: record.Seq(i + 1), HLC: out.Body.HLC, Prev: prev}}
-		prev = e.Hash()
+		seq++
+		e := record.Entry{Body: raw, Link: record.Link{Origin: l.origin, Incarnation: l.chain.Incarnation, Lane: l.chain.Lane, Seq: record.Seq(seq), HLC: out.Body.HLC, Prev: l.prev}}
+		l.prev = e.Hash()
 		l.bytes += len(e.Append(nil))
-		l.entries = append(l.entries, e)
-		l.keys = append(l.keys, l.wrap.Wrap(out.Key.ID, out.Key.Key))
+		entries, keys = append(entries, e), append(keys, l.wrap.Wrap(out.Key.ID, out.Key.Key))
 	}
-	return l, nil
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.base, l.entries, l.keys = seq-len(entries), entries, keys
+	return nil
 }
 
 // show lets the uplink see n more entries.
@@ -78,6 +98,7 @@ func (l *ledger) show(n int) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.head += n
+	l.last = l.entries[l.head-1-l.base].Head()
 	l.wake()
 }
 
@@ -112,17 +133,20 @@ func (l *ledger) Chains() []uplink.ChainState {
 	if l.head == 0 {
 		return nil
 	}
-	return []uplink.ChainState{{Chain: l.chain, Order: 1, Head: l.entries[l.head-1].Head(), City: l.city}}
+	return []uplink.ChainState{{Chain: l.chain, Order: 1, Head: l.last, City: l.city}}
 }
 
 func (l *ledger) Read(_ record.ChainID, from record.Seq, maxCount, maxBytes int, w *record.Wrapper) ([]record.Entry, []record.WrappedKey, error) {
 	l.mu.Lock()
-	head := l.head
-	l.mu.Unlock()
-	first, end, bytes := int(from)-1, int(from)-1, 0
-	for end < head && end-first < maxCount && bytes < maxBytes {
+	defer l.mu.Unlock()
+	first, head, bytes := int(from)-1-l.base, l.head-l.base, 0
+	end := first
+	for first >= 0 && end < head && end-first < maxCount && bytes < maxBytes {
 		bytes += record.LinkSize + len(l.entries[end].Body)
 		end++
+	}
+	if first < 0 || first == end {
+		return nil, nil, fmt.Errorf("entry %d is asked for; %d to %d are here", from, l.base+1, l.head)
 	}
 	keys, _ := sealing.Rewrap(l.keys[first:end], l.wrap, w) // all are ours
 	return l.entries[first:end], keys, nil
@@ -131,7 +155,7 @@ func (l *ledger) Read(_ record.ChainID, from record.Seq, maxCount, maxBytes int,
 func (l *ledger) SaveReceipt(r record.Receipt) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.city = r.Seq
+	l.city, l.index = r.Seq, max(l.index, r.CityIndex)
 	l.wake()
 	return nil
 }
@@ -169,3 +193,6 @@ func (l *ledger) uplinkTo(ctx context.Context, nodes []core.Config, n int, h *tr
 	})
 	return uplink.New(uplink.Config{Open: connect.Up, Boot: uint64(n + 1), Wall: time.Now, Log: slog.New(slog.DiscardHandler)}, l).Run(ctx)
 }
+
+// size is the mean of an entry, in bytes.
+func (l *ledger) size() int { return l.bytes / (l.base + len(l.entries)) }
