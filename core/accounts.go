@@ -3,9 +3,12 @@ package core
 import (
 	"context"
 	"errors"
+	"fmt"
+	"net/url"
 
 	"wardline/core/cluster"
 	"wardline/core/fsm"
+	"wardline/core/signon"
 	"wardline/sync/api"
 	"wardline/sync/identity"
 	"wardline/sync/record"
@@ -178,4 +181,23 @@ func fieldProblem(err error) error {
 	}
 	field, wrong, do := f.Fault()
 	return api.Problem(400, "invalid-"+field, field, "%s: %s (%s)", field, wrong, do)
+}
+
+// signOn gives the city's provider to the interface.
+func (n *Node) signOn() api.SignOn {
+	if n.oidc == nil {
+		return nil
+	}
+	return signOn{n.oidc}
+}
+
+type signOn struct{ *signon.Provider }
+
+// Finish says a refusal as the interface does.
+func (x signOn) Finish(ctx context.Context, held string, answer url.Values) (string, error) {
+	user, err := x.Provider.Finish(ctx, held, answer)
+	if errors.Is(err, signon.ErrRefused) {
+		return "", fmt.Errorf("%w: %w", api.ErrSignOnRefused, err)
+	}
+	return user, err
 }

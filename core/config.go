@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"wardline/configs"
+	"wardline/core/signon"
 	"wardline/sync/api"
 	"wardline/sync/identity"
 	"wardline/sync/rates"
@@ -46,6 +47,8 @@ type Config struct {
 	// Names are the host names and addresses under which browsers and devices reach
 	// this node; they stand in its certificate.
 	Names []string `json:"names,omitempty" yaml:"names"`
+	// OIDC lets officers log in by the city's OpenID Connect provider.
+	OIDC signon.Config `json:"oidc,omitzero" yaml:"oidc"`
 	// Limits bound the reports of one device and of one address.
 	Limits rates.Config `json:"limits,omitzero" yaml:"limits"`
 	// SessionIdleMin is after how many minutes without a use an officer's session ends; a
@@ -101,6 +104,7 @@ func (c *Config) Validate() error {
 	if field := c.Limits.Negative(); field != "" {
 		f.Add("limits."+field, "write 0 for the default, or more; off: true is no limit", "is below 0")
 	}
+	f.Under("oidc", c.OIDC.Validate())
 	f.Under("", identity.CheckIdle(c.SessionIdleMin))
 	if c.ReserveMB < 0 {
 		f.Add("reserve_mb", "write 0 for the default, or more", "is %d", c.ReserveMB)

@@ -19,6 +19,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"wardline/core/cluster"
 	"wardline/core/fsm"
+	"wardline/core/signon"
 	"wardline/sync/api"
 	"wardline/sync/figures"
 	"wardline/sync/identity"
@@ -51,6 +52,7 @@ type Node struct {
 	limits   *rates.Limits
 	proofs   *proofs
 	session  [32]byte
+	oidc     *signon.Provider // nil: none is configured
 	applies  prometheus.Histogram
 
 	http, raftL, syncL net.Listener
@@ -113,6 +115,15 @@ func New(c Config, log *slog.Logger) (n *Node, err error) {
 	n.people.UseInstalls(identity.NewInstalls(installs, n.wall, nil))
 	if n.session, err = sealing.Derive(c.CityKey, "sessions"); err != nil {
 		return n, err
+	}
+	if c.OIDC.On() {
+		key, err := sealing.Derive(c.CityKey, "oidc")
+		if err != nil {
+			return n, err
+		}
+		if n.oidc, err = signon.New(c.OIDC.Default(), key, n.wall); err != nil {
+			return n, err
+		}
 	}
 	tables.Advise(c.Dir, n.log)
 	if n.machine, err = fsm.Open(fsm.Options{Dir: filepath.Join(c.Dir, "state"), Log: n.log}); errors.Is(err, fsm.ErrHole) {
@@ -224,7 +235,7 @@ func (n *Node) Run(ctx context.Context) error {
 	}
 	in := identity.NewSessions(n.wall, n.session, n.people).Keep(sessions{n}).Idle(time.Duration(n.c.SessionIdleMin) * time.Minute)
 	srv := api.New(api.Config{Backend: backend{n}, Directory: n.people, Sessions: in, Now: n.wall,
-		Metrics: n.metrics(), Log: n.log, Limits: n.limits})
+		Metrics: n.metrics(), Log: n.log, Limits: n.limits, SignOn: n.signOn()})
 	start(&fg, "sessions", func() error { return in.Run(front) })
 	start(&fg, "http", func() error { return srv.Serve(front, n.http) })
 	if n.trust.https != nil {

@@ -414,7 +414,7 @@ func (a *attack) raw(base, text string) (status int, kind, body string) {
 	if err != nil {
 		return 400, "", "" // closed without an answer: refused
 	}
-	defer func() { _ = r.Body.Close() }()                    // the connection ends
+	defer func() { _ = r.Body.Close() }()                   // the connection ends
 	content, _ := io.ReadAll(io.LimitReader(r.Body, 1<<20)) // what came of it
 	return r.StatusCode, r.Header.Get("Content-Type"), string(content)
 }

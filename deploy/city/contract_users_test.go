@@ -22,6 +22,9 @@ var asks = []struct{ method, path, body string }{
 func (h *held) sessions(base string) {
 	const admin = identity.Administrator
 	const mine, none = "/api/v1/me/sessions", "/00000000000000000000000000000000"
+	for _, p := range []string{"/api/v1/oidc", "/api/v1/oidc/login", "/api/v1/oidc/callback"} { // with a provider: oidc_test.go
+		h.ask(404, base, "", "GET", p, "")
+	}
 	h.ask(401, base, "", "GET", mine, "")
 	h.ask(401, base, "", "DELETE", mine, "")
 	h.ask(401, base, "", "DELETE", mine+none, "")

@@ -20,7 +20,8 @@ func newRequests() *prometheus.CounterVec {
 
 // refusals are why a request can be refused, the kinds of problems that say so. What is
 // not among them, such as a field that is wrong, is counted by its status alone.
-var refusals = []string{"not-logged-in", "unknown-device", "wrong-password", "too-many-tries", "not-allowed", "must-change", "not-here", "cross-origin", "too-large", "too-many", "too-many-streams", "busy", "not-found", "method-not-allowed"}
+var refusals = []string{"not-logged-in", "unknown-device", "wrong-password", "too-many-tries", "not-allowed", "must-change", "not-here", "cross-origin", "too-large", "too-many", "too-many-streams", "busy", "not-found", "method-not-allowed",
+	"sign-on-refused", "sign-on-later", "sign-on-no-account"}
 
 // newRefused counts what was refused; each reason is there from the start.
 func newRefused() *prometheus.CounterVec {

@@ -51,6 +51,8 @@ type Config struct {
 	// Metrics is what /metrics serves, with the interface's own figures; nil: nothing.
 	Metrics *prometheus.Registry
 	Log     *slog.Logger
+	// SignOn is the city's OpenID Connect provider; nil: none.
+	SignOn SignOn
 	// Limits bound the reports of a device and of an address; nil: none.
 	Limits *rates.Limits
 }
@@ -154,6 +156,9 @@ func (s *Server) routes() {
 	on("POST /api/v1/machines", s.officer(s.postMachine))
 	on("GET /api/v1/me", s.getMe)
 	on("POST /api/v1/session", s.postSession)
+	on("GET /api/v1/oidc", s.getSignOn)
+	on("GET /api/v1/oidc/login", s.beginSignOn)
+	on("GET /api/v1/oidc/callback", s.finishSignOn)
 	on("DELETE /api/v1/session", s.deleteSession)
 	on("GET /api/v1/me/sessions", s.officer(s.getMySessions))
 	on("DELETE /api/v1/me/sessions", s.officer(s.deleteSessions))

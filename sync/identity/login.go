@@ -166,6 +166,14 @@ func (d *Directory) NewVerifier(ctx context.Context, password string) (v string,
 	return v, err
 }
 
+// AccountHolder is the officer of an account of the city's log, for who was proved by
+// somebody else; false when there is none, or it is disabled. One that stands in a
+// configuration alone logs in by its password.
+func (d *Directory) AccountHolder(user string) (Officer, bool) {
+	a, _, ok, err := d.account(user)
+	return a.Officer(), ok && err == nil && a.Index > 0
+}
+
 // OfficerByUser is an account without its password, for a session that proved it;
 // false when it is disabled.
 func (d *Directory) OfficerByUser(user string) (Officer, bool) {

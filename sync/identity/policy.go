@@ -140,20 +140,23 @@ var Endpoints = map[string]Access{
 
 	"DELETE /api/v1/users/{user}/sessions/{session}": {Right: ManageAccounts},
 
-	"GET /api/v1/me":         {Device: true, Right: Own, First: true},
-	"POST /api/v1/session":   {Open: true},
-	"DELETE /api/v1/session": {Open: true},
-	"GET /healthz":           {Open: true},
-	"GET /readyz":            {Open: true},
-	"GET /metrics":           {Open: true}, // figures alone; a test holds their labels to a closed list
-	"GET /openapi.yaml":      {Open: true},
-	"GET /asyncapi.yaml":     {Open: true},
-	"GET /{$}":               {Open: true}, // the pages hold no data; what they show they ask for
-	"GET /desk/":             {Open: true},
-	"GET /command/":          {Open: true},
-	"GET /citizen/":          {Open: true},
-	"GET /admin/":            {Open: true},
-	"GET /assets/{file}":     {Open: true},
+	"GET /api/v1/me":            {Device: true, Right: Own, First: true},
+	"POST /api/v1/session":      {Open: true},
+	"GET /api/v1/oidc":          {Open: true}, // whether there is a button
+	"GET /api/v1/oidc/login":    {Open: true},
+	"GET /api/v1/oidc/callback": {Open: true}, // only with what the log-in left in the browser
+	"DELETE /api/v1/session":    {Open: true},
+	"GET /healthz":              {Open: true},
+	"GET /readyz":               {Open: true},
+	"GET /metrics":              {Open: true}, // figures alone; a test holds their labels to a closed list
+	"GET /openapi.yaml":         {Open: true},
+	"GET /asyncapi.yaml":        {Open: true},
+	"GET /{$}":                  {Open: true}, // the pages hold no data; what they show they ask for
+	"GET /desk/":                {Open: true},
+	"GET /command/":             {Open: true},
+	"GET /citizen/":             {Open: true},
+	"GET /admin/":               {Open: true},
+	"GET /assets/{file}":        {Open: true},
 }
 
 // Admits says whether an officer may call an endpoint.

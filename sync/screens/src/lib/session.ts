@@ -28,9 +28,17 @@ export async function recall(): Promise<void> {
 
 export async function logIn(user: string, password: string): Promise<void> {
   me.value = await post<Officer>("/api/v1/session", { user, password });
+  localStorage.removeItem(atProvider);
 }
 
 export async function logOut(): Promise<void> {
   await del("/api/v1/session");
   me.value = null;
+  const provider = localStorage.getItem(atProvider);
+  localStorage.removeItem(atProvider);
+  if (provider?.startsWith("http")) location.assign(provider); // or the next one here would be in by one press
 }
+
+/** Under this name stands where to log out of the provider, while somebody is in by it. */
+const atProvider = "provider";
+export const goesToProvider = (logout: string): void => localStorage.setItem(atProvider, logout);

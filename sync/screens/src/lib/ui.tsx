@@ -1,11 +1,11 @@
 // Parts that every screen uses. They take words, never make them.
 import type { ComponentChildren, JSX } from "preact";
 import { useEffect, useRef, useState } from "preact/hooks";
-import { Problem, type Priority } from "./api";
+import { get, Problem, type Priority } from "./api";
 import { clock, now, span } from "./clock";
 import { lang, setLang } from "./i18n";
 import { beat, heardAt, stream } from "./live";
-import { logIn } from "./session";
+import { goesToProvider, logIn } from "./session";
 import { setTheme, theme } from "./theme";
 import { w } from "./words";
 
@@ -141,7 +141,26 @@ export function LogIn(p: { title: string; onIn?: () => void }): JSX.Element {
         <Field label={w("password")} error={wrong || undefined}><input name="password" type="password" autocomplete="current-password" required /></Field>
         <button class="btn main" disabled={busy}><span>{w("log_in")}</span></button>
       </form>
+      <Provider />
       <p class="row"><Toggles /></p>
     </main>
+  );
+}
+
+/** Why who comes back from the provider is not in. */
+const unproven = { refused: "provider_refused", "no-account": "provider_no_account", later: "provider_later" } as const;
+
+/** The way in by the city's provider, where there is one. */
+function Provider(): JSX.Element | null {
+  const [p, setP] = useState<{ name: string; logout: string } | null>(null);
+  useEffect(() => {
+    get<{ name: string; logout: string }>("/api/v1/oidc").then(setP, () => undefined); // there is none, or not now: the password lets in
+  }, []);
+  const why = unproven[new URLSearchParams(location.search).get("signon") as keyof typeof unproven];
+  return (
+    <>
+      {why && <p class="error" role="alert">{w(why)}</p>}
+      {p && <p><a class="btn" data-testid="provider" href="/api/v1/oidc/login" onClick={() => goesToProvider(p.logout)}><span>{w("provider_in", { name: p.name })}</span></a></p>}
+    </>
   );
 }
