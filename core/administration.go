@@ -7,6 +7,7 @@ import (
 
 	"wardline/core/fsm"
 	"wardline/sync/api"
+	"wardline/sync/exercise"
 	"wardline/sync/identity"
 	"wardline/sync/record"
 	"wardline/sync/routing"
@@ -64,6 +65,14 @@ func changeOf(r *fsm.Row) api.Change {
 			}
 			if m.Current > 0 {
 				say("generation", strconv.FormatUint(uint64(m.Current), 10))
+			}
+		}
+	case record.KindExercise:
+		if x, err := exercise.Of(&r.Body, r.Index); err == nil {
+			c.Subject = x.Name
+			say("from", api.Time(x.From).String())
+			if x.Ended > 0 {
+				c.Step = "end"
 			}
 		}
 	case record.KindRules:

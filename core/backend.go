@@ -46,8 +46,13 @@ func (b backend) Report(ctx context.Context, from identity.Device, raw []byte) (
 		}
 		return api.Answer{}, api.Refused(p)
 	}
+	at := b.n.wall().UnixMilli()
+	practice, err := b.practice(&r, from.Ward, at)
+	if err != nil {
+		return api.Answer{}, err
+	}
 	in, err := door.Body(door.Input{Report: r, Warnings: warnings, Origin: record.CoreOrigin, Device: from.ID, Ward: from.Ward,
-		HLC: b.n.clock.Now(), Clock: record.ClockSure, ReceivedAt: b.n.wall().UnixMilli()})
+		HLC: b.n.clock.Now(), Clock: record.ClockSure, ReceivedAt: at, Practice: practice})
 	if err != nil {
 		return api.Answer{}, err
 	}

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"sync/atomic"
 
+	"wardline/sync/exercise"
 	"wardline/sync/identity"
 	"wardline/sync/record"
 	"wardline/sync/routing"
@@ -23,6 +24,8 @@ type cityNow struct {
 	wards *routing.Wards // nil: the built-in centres
 	// accounts by their names; each as its latest entry has it.
 	accounts map[string]identity.Account
+	// exercises by their ids, as the latest entry of each has them.
+	exercises exercise.Set
 	// chosen is where in the ledger stands the entry of a password that was chosen here and
 	// that the city has not answered yet, by user.
 	chosen map[string]uint64
@@ -42,7 +45,7 @@ func (s *Station) readDirectory() error {
 	if err != nil {
 		return err
 	}
-	next := cityNow{accounts: map[string]identity.Account{}, chosen: map[string]uint64{}}
+	next := cityNow{accounts: map[string]identity.Account{}, chosen: map[string]uint64{}, exercises: exercise.Set{}}
 	var wards *record.Body
 	var newest uint64
 	byVersion := map[uint32]uint64{} // version -> city index of the rules taken
@@ -67,6 +70,10 @@ func (s *Station) readDirectory() error {
 			next.rules = append(next.rules, r)
 		case record.KindAccount:
 			s.takeAccount(next.accounts, &rows[i])
+		case record.KindExercise:
+			if x, err := exercise.Of(b, rows[i].Index); err == nil { // of a newer program: its reports are taken as real
+				next.exercises.Take(x)
+			}
 		case record.KindWards:
 			if id, _, _, err := routing.PartInfo(b.Payload.Data); err == nil {
 				parts[string(id[:])] = append(parts[string(id[:])], b.Payload.Data)

@@ -162,7 +162,7 @@ func New(c Config, log *slog.Logger) (s *Station, err error) {
 	s.up = uplink.New(uplink.Config{Open: connect.Up, Boot: b, Wall: s.wall, Health: s.health, Log: s.log}, line.Up())
 	s.down = downlink.New(downlink.Config{Open: connect.Down, Boot: b, Wall: s.wall, Log: s.log}, line.Down())
 	s.door = intake.New(intake.Config{Origin: s.origin, Ledger: doorLedger{s}, Rules: func() *routing.Rules { return s.city.rulesAt(s.wall().UnixMilli()) }, Wall: s.wall,
-		Online: func() bool { return s.up.Status().Connected }, Log: s.log})
+		Online: func() bool { return s.up.Status().Connected }, Practice: s.practice, Log: s.log})
 	for _, p := range c.Panels {
 		l, err := s.newPanel(p)
 		if err != nil {

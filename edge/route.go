@@ -124,8 +124,12 @@ func (s *Station) routed(report *record.Body) record.Body {
 	p := &report.Payload
 	d := routing.Route(s.city.rulesAt(report.ReceivedAt), s.city.wards(), routing.Input{Category: p.Category, Place: p.Place, DeviceWard: p.Ward, CapturedAt: report.CapturedAt,
 		ReceivedAt: report.ReceivedAt, ClockInDoubt: p.Flags&record.FlagClock != 0, Silent: p.Flags&record.FlagSilent != 0})
+	flags, of, deadlines := d.Flags()|record.FlagAlone, record.ID{}, d.Deadlines
+	if p.Flags&record.FlagExercise != 0 { // nothing of practice is ever missed
+		flags, of, deadlines = flags|record.FlagExercise, p.Target, nil
+	}
 	return record.Body{ID: record.DerivedID("routed-alone", p.Report[:], []byte(s.origin)), Incident: report.Incident, Kind: record.KindRouted,
 		Origin: s.origin, Deps: []record.ID{report.ID}, HLC: s.ledger.Clock().Now(), CapturedAt: report.CapturedAt, ReceivedAt: report.ReceivedAt,
-		Payload: record.Payload{Report: p.Report, Priority: d.Priority, Lead: d.Lead, Told: d.Told, Deadlines: d.Deadlines,
-			Rules: d.RulesVersion, Algorithm: d.Algorithm, Flags: d.Flags() | record.FlagAlone, Distance: d.SnappedM}}
+		Payload: record.Payload{Report: p.Report, Priority: d.Priority, Lead: d.Lead, Told: d.Told, Deadlines: deadlines, Target: of,
+			Rules: d.RulesVersion, Algorithm: d.Algorithm, Flags: flags, Distance: d.SnappedM}}
 }

@@ -53,6 +53,8 @@ func (b *batch) body(raw []byte) (Result, error) {
 		err = b.set([]byte{rowActive, activeWards}, u64(nil, n))
 	case record.KindErased:
 		return b.where(OK, n, b.destroyed(&body))
+	case record.KindExercise:
+		return b.where(OK, n, errors.Join(b.set(idKey(rowActive, append([]byte{activeExercise}, body.Payload.Target[:]...)), u64(nil, n)), b.announce(n)))
 	case record.KindAlarm:
 		return b.where(OK, n, b.tellStation(record.Origin(body.Payload.Patrol), n))
 	default:
@@ -69,6 +71,8 @@ func (b *batch) body(raw []byte) (Result, error) {
 // is refused here would stop every node at its next start.
 func (b *batch) fits(body *record.Body) (string, error) {
 	switch body.Kind {
+	case record.KindExercise:
+		return b.exerciseFits(body)
 	case record.KindRules:
 		r, err := routing.UnmarshalRules(body.Payload.Data)
 		switch {

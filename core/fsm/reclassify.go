@@ -11,9 +11,11 @@ import (
 // category, at the core or at a station: a routing of the core's, its id derived from the
 // action's, which tells the new category's departments and sets its priority and
 // deadlines. The wards, and who leads, stay: they follow from the place. A value that
-// lost to another edit draws nothing.
+// lost to another edit draws nothing. An officer's word that an exercise's report is a real
+// one draws one too: with the deadlines that it did not have, from now on.
 func (b *batch) reclassified(body *record.Body) error {
-	if body.Kind != record.KindClassify || body.Payload.Category == "" {
+	real := body.Kind == record.KindReal
+	if !real && (body.Kind != record.KindClassify || body.Payload.Category == "") {
 		return nil
 	}
 	bodies, err := b.bodies(body.Incident)
@@ -22,7 +24,7 @@ func (b *batch) reclassified(body *record.Body) error {
 	}
 	in := record.Fold(body.Incident, bodies)
 	was := record.Fold(body.Incident, slices.DeleteFunc(slices.Clone(bodies), func(o record.Body) bool { return o.ID == body.ID }))
-	if in.Stub || in.Category != body.Payload.Category || was.Category == in.Category {
+	if in.Stub || real && was.Exercise == nil || !real && (in.Category != body.Payload.Category || was.Category == in.Category) {
 		return nil
 	}
 	// The routing that stands: the city's, the last one.
@@ -36,6 +38,9 @@ func (b *batch) reclassified(body *record.Body) error {
 		return nil
 	}
 	r := in.Reports[0]
+	if real {
+		r.CapturedAt, r.ReceivedAt = body.HLC.Millis(), body.HLC.Millis() // nobody could be late before
+	}
 	d := routing.Route(routing.Pick(b.m.rules, r.ReceivedAt), b.m.wards, routing.Input{Category: in.Category, Place: in.Place, DeviceWard: r.Ward,
 		CapturedAt: r.CapturedAt, ReceivedAt: r.ReceivedAt, ClockInDoubt: r.Flags&record.FlagClock != 0, Silent: in.Silent})
 	told := slices.DeleteFunc(d.Told, func(u record.UnitID) bool { _, ward := u.Ward(); return ward })
@@ -43,6 +48,10 @@ func (b *batch) reclassified(body *record.Body) error {
 		Deps: []record.ID{last.ID, body.ID}, HLC: max(body.HLC, last.HLC) + 1, Clock: body.Clock, CapturedAt: r.CapturedAt, ReceivedAt: r.ReceivedAt,
 		Payload: record.Payload{Report: last.Payload.Report, Category: in.Category, Priority: d.Priority, Lead: last.Payload.Lead, Told: told, Deadlines: d.Deadlines,
 			Rules: d.RulesVersion, Algorithm: d.Algorithm, Flags: last.Payload.Flags, Distance: last.Payload.Distance}}
+	routed.Payload.Flags &^= record.FlagExercise
+	if in.Exercise != nil {
+		practice(&routed.Payload, &record.Payload{Flags: record.FlagExercise, Target: *in.Exercise})
+	}
 	before, err := b.toldOf(&routed)
 	if err != nil {
 		return err
@@ -50,7 +59,7 @@ func (b *batch) reclassified(body *record.Body) error {
 	if _, _, err := b.putCore(&routed, 0, record.KindRouted, 0); err != nil {
 		return err
 	}
-	if err := b.setDue(body.Incident, d.Priority, d.Deadlines, 0); err != nil {
+	if err := b.setDue(body.Incident, d.Priority, routed.Payload.Deadlines, 0); err != nil {
 		return err
 	}
 	return b.tell(&routed, before, b.meta.index)

@@ -19,10 +19,11 @@ func (b *batch) opened(body *record.Body) error {
 		Deps: []record.ID{body.ID}, HLC: body.HLC + 1, Clock: body.Clock, CapturedAt: body.CapturedAt, ReceivedAt: body.ReceivedAt,
 		Payload: record.Payload{Report: p.Report, Priority: d.Priority, Lead: d.Lead, Told: d.Told, Deadlines: d.Deadlines,
 			Rules: d.RulesVersion, Algorithm: d.Algorithm, Flags: d.Flags(), Distance: d.SnappedM}}
+	exercise := practice(&routed.Payload, p)
 	if _, _, err := b.putCore(&routed, 0, record.KindRouted, 0); err != nil {
 		return err
 	}
-	if err := b.setDue(body.Incident, d.Priority, d.Deadlines, 0); err != nil {
+	if err := b.setDue(body.Incident, d.Priority, routed.Payload.Deadlines, 0); err != nil {
 		return err
 	}
 	for _, u := range d.Told {
@@ -45,6 +46,9 @@ func (b *batch) opened(body *record.Body) error {
 		if err := b.outboxEntry(w, b.meta.index); err != nil {
 			return err
 		}
+	}
+	if exercise { // practice is about no event that a real report could be about
+		return nil
 	}
 	return b.suggest(body, reportIndex)
 }

@@ -15,6 +15,7 @@ const (
 	activeRules     = 'r'
 	activeWards     = 'w'
 	activeAuthority = 'a' // the latest change of the authority
+	activeExercise  = 'e' // by id: the latest entry of an exercise
 	activeRevoked   = 'n' // by name: the revocation of a core node
 )
 

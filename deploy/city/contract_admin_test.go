@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"time"
 
 	"wardline/sync/identity"
 )
@@ -108,4 +109,41 @@ func (h *held) administration() {
 		t.Errorf("page by page %d, at once %d", len(walked), len(all.Items))
 	}
 	h.ask(400, base, admin, "GET", "/api/v1/changes?before=x", "")
+}
+
+// exercises provokes the answers about exercises.
+func (h *held) exercises() {
+	t, base := h.t, h.coreURL(1)
+	const chief = identity.Supervisor
+	until := time.Now().Add(time.Hour).UTC().Format("2006-01-02T15:04:05.000Z")
+	id := newID()
+	made := fmt.Sprintf(`{"id":%q,"name":"Diễn tập","until":%q}`, id, until)
+	for _, c := range [][2]string{{"/api/v1/exercises", made}, {"/api/v1/exercises/" + id + "/end", "{}"}} {
+		h.ask(401, base, "", "POST", c[0], c[1])
+		h.ask(403, base, identity.Auditor, "POST", c[0], c[1])
+		h.ask(404, h.stationURL(), chief, "POST", c[0], c[1])
+	}
+	h.ask(401, base, "", "GET", "/api/v1/exercises", "")
+	h.ask(404, base, chief, "POST", "/api/v1/exercises/"+newID()+"/end", "{}")
+	h.ask(400, base, chief, "POST", "/api/v1/exercises/x/end", "{}")
+	for body, field := range map[string]string{`{"id":"` + id + `","name":"x"}`: "until", `{"id":"` + id + `","name":" ","until":"` + until + `"}`: "name"} {
+		var p struct{ Field string }
+		if h.into(h.ask(400, base, chief, "POST", "/api/v1/exercises", body), &p); p.Field != field {
+			t.Errorf("%s: %s", body, p.Field)
+		}
+	}
+	h.ask(200, base, chief, "POST", "/api/v1/exercises", made)
+	h.ask(200, base, identity.WardOfficer, "GET", "/api/v1/exercises", "")
+	var a struct{ Incident string }
+	h.into(h.device(201, base, fmt.Sprintf(`{"id":%q,"exercise":%q,%s}`, newID(), id, here)), &a)
+	var in struct{ Exercise string }
+	h.into(h.ask(200, base, identity.CommandOfficer, "GET", "/api/v1/incidents/"+a.Incident, ""), &in)
+	if in.Exercise != id {
+		t.Errorf("not marked: %+v", in)
+	}
+	h.ask(200, base, identity.CommandOfficer, "POST", "/api/v1/incidents/"+a.Incident+"/actions", fmt.Sprintf(`{"id":%q,"action":"real"}`, newID()))
+	h.ask(409, base, identity.CommandOfficer, "POST", "/api/v1/incidents/"+a.Incident+"/actions", fmt.Sprintf(`{"id":%q,"action":"real"}`, newID()))
+	h.ask(200, base, identity.CommandOfficer, "GET", "/api/v1/incidents/"+a.Incident, "")
+	h.ask(200, base, chief, "POST", "/api/v1/exercises/"+id+"/end", "{}")
+	h.ask(409, base, chief, "POST", "/api/v1/exercises", made)
 }

@@ -94,7 +94,14 @@ func TestServers_EveryAnswer_IsAsDescribed(t *testing.T) {
 			})
 		}
 	}
-	t.Run("city alone", func(t *testing.T) { h.cityAlone(); h.users(); h.erasures(); h.audit(); h.administration() })
+	t.Run("city alone", func(t *testing.T) {
+		h.cityAlone()
+		h.users()
+		h.erasures()
+		h.audit()
+		h.administration()
+		h.exercises()
+	})
 	t.Run("without a majority", func(t *testing.T) { h.withoutMajority() })
 	unseen, err := doc.Unseen()
 	if err != nil {
@@ -119,7 +126,7 @@ func TestServers_EveryAnswer_IsAsDescribed(t *testing.T) {
 // are in this binary or they are not; sync/screens tests both.
 var notProvoked = []string{"GET /api/v1/oidc 200", "GET /api/v1/oidc/login 303", "GET /api/v1/oidc/callback 303", "GET /api/v1/search 503", "GET /api/v1/statistics 503", "GET /api/v1/live 503", "GET /api/v1/log/checkpoint 503", "POST /api/v1/rules 503", "POST /api/v1/wards 503", "GET /assets/{file} 200", "GET /assets/{file} 404", "GET /assets/{file} 503",
 	"GET /desk/ 200", "GET /command/ 200", "GET /citizen/ 200", "GET / 200", "GET / 503", "GET /desk/ 503", "GET /command/ 503", "GET /citizen/ 503",
-	"GET /admin/ 200", "GET /admin/ 503", "POST /api/v1/wards/preview 503", "POST /api/v1/rules/check 503"}
+	"GET /api/v1/exercises 503", "POST /api/v1/exercises 503", "POST /api/v1/exercises/{id}/end 503", "GET /admin/ 200", "GET /admin/ 503", "POST /api/v1/wards/preview 503", "POST /api/v1/rules/check 503"}
 
 func (h *held) reports(base string) {
 	t := h.t

@@ -120,6 +120,7 @@ type Door struct {
 	rules  func() *routing.Rules
 	wall   func() time.Time
 	online func() bool
+	marks  func(r *report.Report, ward record.WardCode, at int64) bool
 	log    *slog.Logger
 
 	counts Counts
@@ -139,12 +140,14 @@ type Config struct {
 	// Online says whether the line to the city stands; what is taken while it
 	// does not is marked so.
 	Online func() bool
-	Log    *slog.Logger
+	// Practice says whether a report may be of the exercise that it names; nil: none may.
+	Practice func(r *report.Report, ward record.WardCode, at int64) bool
+	Log      *slog.Logger
 }
 
 // New makes the door; it starts nothing.
 func New(c Config) *Door {
-	return &Door{origin: c.Origin, ledger: c.Ledger, rules: c.Rules, wall: c.Wall, online: c.Online, log: c.Log}
+	return &Door{origin: c.Origin, ledger: c.Ledger, rules: c.Rules, wall: c.Wall, online: c.Online, marks: c.Practice, log: c.Log}
 }
 
 // Counts are the door's counters.
@@ -159,8 +162,10 @@ func (d *Door) Report(src Source, raw []byte, done func(Answer, error)) {
 		d.Refuse(src, raw, problem, done)
 		return
 	}
+	at := d.wall().UnixMilli()
 	out, err := door.Body(door.Input{Report: r, Warnings: warnings, Origin: d.origin, Device: src.Device, Ward: src.Ward,
-		HLC: d.ledger.Clock().Now(), Clock: d.ledger.ClockState(), ReceivedAt: d.wall().UnixMilli(), Offline: !d.online()})
+		HLC: d.ledger.Clock().Now(), Clock: d.ledger.ClockState(), ReceivedAt: at, Offline: !d.online(),
+		Practice: d.marks != nil && !r.Exercise.Zero() && d.marks(&r, src.Ward, at)})
 	if err != nil {
 		d.unkept(src, raw, r.ID, err, done)
 		return

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"math"
@@ -90,6 +91,9 @@ func (s *Server) postAction(w http.ResponseWriter, r *http.Request, o identity.O
 		return Problem(404, "not-found", "id", "no incident %s is known here", id)
 	}
 	if err := s.known(&in, &body, before); err != nil {
+		return err
+	}
+	if err := s.sameKind(r.Context(), &body, before); err != nil {
 		return err
 	}
 	body.ID = record.DerivedID("action", id[:], action[:])
@@ -218,6 +222,26 @@ func (s *Server) known(a *actionJSON, b *record.Body, in *record.Incident) error
 	}
 	if to, ok := s.Directory.OfficerByUser(a.ToOfficer); !ok || to.Unit != b.UnitOf() || !to.May(identity.ActOnIncident) {
 		return Problem(400, "unknown-officer", "to_officer", "no officer of %s who may act has this name", b.UnitOf())
+	}
+	return nil
+}
+
+// sameKind keeps practice and what is real apart: one of them that hides behind the other's
+// file is missed.
+func (s *Server) sameKind(ctx context.Context, b *record.Body, in *record.Incident) error {
+	if b.Kind != record.KindMerge {
+		return nil
+	}
+	for _, id := range b.Payload.Incidents {
+		stored, err := s.Backend.Bodies(ctx, id)
+		if err != nil {
+			return err
+		}
+		if other := record.Fold(id, bodiesOf(stored)); len(stored) > 0 && (other.Exercise == nil) != (in.Exercise == nil) {
+			e := Problem(409, "exercise", "incidents", "one of them is an exercise's and the other is real; say first that it is real too")
+			e.Code = "exercise"
+			return e
+		}
 	}
 	return nil
 }

@@ -23,6 +23,10 @@ type detailJSON struct {
 	Place    *placeJSON      `json:"place,omitempty"`
 	Summary  string          `json:"summary,omitempty"`
 	Silent   bool            `json:"silent,omitempty"`
+	// Exercise is that of which the incident is part; left out of what is real. MadeReal is
+	// the officer who said that a report of an exercise is a real one.
+	Exercise *record.ID  `json:"exercise,omitempty"`
+	MadeReal *authorJSON `json:"made_real,omitempty"`
 	// Cancelled: the source said so; the incident stays.
 	Cancelled   bool                `json:"cancelled,omitempty"`
 	Flags       []string            `json:"flags,omitempty"`
@@ -226,6 +230,11 @@ func folded(in *record.Incident) *detailJSON {
 		}
 		d.Items = append(d.Items, itemJSON{x.Kind, value, Time(x.At), x.Redacted, x.Signal, authorOf(x.By)})
 	}
+	d.Exercise = in.Exercise
+	if in.MadeReal != nil {
+		by := authorOf(*in.MadeReal)
+		d.MadeReal = &by
+	}
 	for _, x := range in.Deadlines {
 		d.Deadlines = append(d.Deadlines, deadlineJSON{x.Step, Time(x.At)})
 	}
@@ -397,7 +406,7 @@ func flagNames(f record.Flags) []string {
 		name string
 	}{{record.FlagClock, "clock"}, {record.FlagOtherContent, "other_content"}, {record.FlagSilent, "silent"},
 		{record.FlagOffline, "offline"}, {record.FlagUnknownCode, "unknown_code"}, {record.FlagShortAccount, "short_account"},
-		{record.FlagApproximate, "approximate"}, {record.FlagCancelled, "cancelled"}, {record.FlagOutside, "outside"}, {record.FlagAlone, "routed_alone"}} {
+		{record.FlagApproximate, "approximate"}, {record.FlagCancelled, "cancelled"}, {record.FlagOutside, "outside"}, {record.FlagAlone, "routed_alone"}, {record.FlagExercise, "exercise"}} {
 		if f&x.bit != 0 {
 			out = append(out, x.name)
 		}

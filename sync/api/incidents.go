@@ -41,7 +41,9 @@ type rowJSON struct {
 	Deadlines  []deadlineJSON  `json:"deadlines,omitempty"`
 	Parked     *Time           `json:"parked_until,omitempty"`
 	Merged     []record.ID     `json:"merged,omitempty"`
-	Index      uint64          `json:"index"`
+	// Exercise is that of which it is part; left out of what is real.
+	Exercise *record.ID `json:"exercise,omitempty"`
+	Index    uint64     `json:"index"`
 	// Brief is said where the list was asked with its words.
 	Brief *briefJSON `json:"brief,omitempty"`
 }
@@ -120,6 +122,10 @@ func rowFrom(row *view.Row) rowJSON {
 	}
 	if row.Place != (record.Place{}) {
 		j.Place = placeOf(&row.Place)
+	}
+	if !row.Exercise.Zero() {
+		id := row.Exercise
+		j.Exercise = &id
 	}
 	for _, u := range row.Told {
 		j.Units = append(j.Units, u.Unit)

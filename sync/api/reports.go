@@ -58,6 +58,8 @@ type reportJSON struct {
 	Receipts []receiptJSON `json:"receipts"`
 	Status   string        `json:"status,omitempty"`
 	Messages []messageJSON `json:"messages,omitempty"`
+	// Exercise: it is practice.
+	Exercise bool `json:"exercise,omitempty"`
 }
 
 // getReport answers what a report's sender may know. Of a silent alarm the
@@ -80,6 +82,7 @@ func (s *Server) getReport(w http.ResponseWriter, r *http.Request) error {
 	}
 	out := reportJSON{ID: id, Incident: id, Receipts: []receiptJSON{}}
 	out.Receipts = receipts(stored, !in.Silent || officer)
+	out.Exercise = in.Exercise != nil
 	if !in.Silent || officer {
 		out.Status, out.Messages = in.Status, s.messages(in, stored)
 	}
@@ -107,7 +110,7 @@ func (s *Server) getProgress(w http.ResponseWriter, r *http.Request) error {
 	if v := id[6] >> 4; in.Stub || in.Silent || v != 4 && v != 7 {
 		return Problem(404, "not-found", "id", "no report %s, or it has not arrived yet", id)
 	}
-	return s.answer(w, 200, reportJSON{ID: id, Incident: id, Receipts: receipts(stored, true), Status: in.Status})
+	return s.answer(w, 200, reportJSON{ID: id, Incident: id, Receipts: receipts(stored, true), Status: in.Status, Exercise: in.Exercise != nil})
 }
 
 // receipts are the steps that a report has reached, each once, in order.

@@ -23,6 +23,8 @@ type Input struct {
 	ReceivedAt int64
 	// Offline: taken while the line to the city was cut.
 	Offline bool
+	// Practice: the exercise that the report names runs where it belongs.
+	Practice bool
 }
 
 // Output is the entry's body, with the key of its sealed part, if it has one.
@@ -84,6 +86,13 @@ func Body(in Input) (Output, error) {
 	}
 	if in.Offline {
 		p.Flags |= record.FlagOffline
+	}
+	switch {
+	case r.Exercise.Zero():
+	case in.Practice:
+		p.Flags, p.Target = p.Flags|record.FlagExercise, r.Exercise
+	default:
+		out.Warnings = append(out.Warnings, report.Warning{Field: "exercise", Detail: "this exercise is not held here and now; the report was taken as a real one"})
 	}
 	s := Sealed{Text: r.Text, PlaceText: r.PlaceText}
 	if r.Reporter != (report.Reporter{}) {

@@ -66,8 +66,8 @@ func TestPolicy_EveryRightOfEveryRole(t *testing.T) {
 	want := map[Role][]Right{
 		WardOfficer:       {ReadIncidents, ActOnIncident, OpenReporter, ReadStations, EnterReport, Own, Broadcast},
 		DepartmentOfficer: {ReadIncidents, ActOnIncident, OpenReporter, ReadStations, EnterReport, Own},
-		CommandOfficer:    {ReadIncidents, ActOnIncident, OpenReporter, ReadStations, EnterReport, Own, Broadcast},
-		Supervisor:        {ReadIncidents, ActOnIncident, OpenReporter, ReadStations, EnterReport, Own, Broadcast},
+		CommandOfficer:    {ReadIncidents, ActOnIncident, OpenReporter, ReadStations, EnterReport, Own, Broadcast, ManageExercises},
+		Supervisor:        {ReadIncidents, ActOnIncident, OpenReporter, ReadStations, EnterReport, Own, Broadcast, ManageExercises},
 		Administrator:     {ReadEntries, ReadStations, ManageRules, ReadAccounts, ManageAccounts, Own, ManageMachines, ManageDevices, ReadAdministration, Erase, ReadErasures},
 		Auditor:           {ReadIncidents, ReadEntries, Export, ReadStations, ReadAccounts, Own, ReadAdministration, ReadErasures},
 	}

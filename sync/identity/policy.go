@@ -36,6 +36,8 @@ const (
 	ManageMachines Right = "manage_machines"
 	// ManageDevices: which kiosks, bridges and cameras there are, and which are revoked.
 	ManageDevices Right = "manage_devices"
+	// ManageExercises: make exercises and end them.
+	ManageExercises Right = "manage_exercises"
 	// ReadAdministration: devices, machines, versions of the rules and who changed what,
 	// without any secret.
 	ReadAdministration Right = "read_administration"
@@ -62,6 +64,7 @@ var policy = map[Right][]Role{
 	ManageDevices:  {Administrator},
 
 	ReadAdministration: {Administrator, Auditor},
+	ManageExercises:    {CommandOfficer, Supervisor},
 }
 
 // May says whether the officer's role has the right.
@@ -122,6 +125,9 @@ var Endpoints = map[string]Access{
 	"POST /api/v1/users":                   {Right: ManageAccounts},
 	"PATCH /api/v1/users/{user}":           {Right: ManageAccounts},
 	"POST /api/v1/users/{user}/password":   {Right: ManageAccounts},
+	"GET /api/v1/exercises":                {Right: ReadStations},
+	"POST /api/v1/exercises":               {Right: ManageExercises},
+	"POST /api/v1/exercises/{id}/end":      {Right: ManageExercises},
 	"GET /api/v1/changes":                  {Right: ReadAdministration},
 	"GET /api/v1/rules/versions":           {Right: ReadAdministration},
 	"POST /api/v1/rules/check":             {Right: ManageRules},
@@ -178,7 +184,7 @@ var actions = func() map[record.Kind][]Role {
 		record.KindRedact: {CommandOfficer, Supervisor}} // hiding what somebody wrote
 	for _, k := range []record.Kind{record.KindClaim, record.KindRelease, record.KindClassify, record.KindVerify, record.KindForward, record.KindAccept,
 		record.KindDispatch, record.KindArrive, record.KindResolve, record.KindClose, record.KindReopen, record.KindNote, record.KindContact,
-		record.KindMerge, record.KindSplit, record.KindPark, record.KindHandover, record.KindWithdraw} {
+		record.KindMerge, record.KindSplit, record.KindPark, record.KindHandover, record.KindWithdraw, record.KindReal} {
 		m[k] = desk
 	}
 	return m

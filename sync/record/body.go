@@ -88,6 +88,9 @@ const (
 	FlagAlone
 	// FlagSoon: the erasure does not wait for the next turn of the wrapping keys.
 	FlagSoon
+	// FlagExercise: the report is practice, of the exercise that Payload.Target names; set
+	// at birth or never.
+	FlagExercise Flags = 1 << 20
 )
 
 // Medium is a photo, clip or document named by its content.

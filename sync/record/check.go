@@ -7,7 +7,8 @@ import "fmt"
 // elsewhere is never refused, only folded.
 type Refusal struct {
 	// Code is one word of a closed list: held, not_held, closed, not_closed,
-	// not_seen, missing, not_forwarded, unknown_target, erased.
+	// not_seen, missing, not_forwarded, unknown_target, erased,
+	// not_exercise.
 	Code string
 	// Field of the action that is at fault; empty when the state is.
 	Field  string
@@ -56,7 +57,7 @@ func (in *Incident) check(b *Body) *Refusal {
 	}
 	if !in.Open() {
 		switch b.Kind {
-		case KindReopen, KindNote, KindContact, KindRedact, KindOpened, KindWithdraw, KindMerge, KindSplit:
+		case KindReopen, KindNote, KindContact, KindRedact, KindOpened, KindWithdraw, KindMerge, KindSplit, KindReal:
 		default:
 			return refuse("closed", "", "the incident is closed; reopen it first")
 		}
@@ -101,6 +102,10 @@ func (in *Incident) check(b *Body) *Refusal {
 		return in.checkTarget(p.Target, "target", func(k Kind) bool { return k == KindMerge })
 	case KindWithdraw:
 		return in.checkTarget(p.Target, "target", withdrawable)
+	case KindReal:
+		if in.Exercise == nil {
+			return refuse("not_exercise", "", "the incident is no exercise's: it counts as real already")
+		}
 	case KindOpened:
 		return in.checkTarget(p.Target, "report", func(k Kind) bool { return k == KindReport })
 	case KindRedact:

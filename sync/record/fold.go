@@ -18,6 +18,7 @@ func Fold(id ID, bodies []Body) *Incident {
 	f := folder{in: in, s: s}
 	f.arrivals()
 	f.erasures()
+	f.exercise()
 	f.routes()
 	in.leads = f.leads
 	f.status()
@@ -76,7 +77,7 @@ func (f *folder) arrivals() {
 		}
 		p := &b.Payload
 		all = append(all, Arrival{Report: p.Report, Fingerprint: p.Fingerprint, Category: p.Category, Place: p.Place,
-			CapturedAt: b.CapturedAt, ReceivedAt: b.ReceivedAt, Ward: p.Ward, Flags: p.Flags, Media: p.Media, Signal: p.Signal, By: author(b)})
+			CapturedAt: b.CapturedAt, ReceivedAt: b.ReceivedAt, Ward: p.Ward, Flags: p.Flags, Media: p.Media, Signal: p.Signal, Exercise: exerciseOf(p), By: author(b)})
 	})
 	for _, a := range all {
 		in.Stub = false
@@ -102,6 +103,41 @@ func (f *folder) erasures() {
 		if e := f.in.Erased; b.Kind == KindErasure && b.Incident == f.in.ID && (e == nil || b.Payload.Epoch > e.Epoch) {
 			f.in.Erased = &Erasure{Epoch: b.Payload.Epoch, Reason: b.Payload.Reason, At: b.HLC.Millis(), By: author(b)}
 		}
+	}
+}
+
+// exerciseOf is the exercise of which a report, or its routing, says to be part.
+func exerciseOf(p *Payload) (id ID) {
+	if p.Flags&FlagExercise != 0 {
+		id = p.Target
+	}
+	return id
+}
+
+// exercise finds whether the incident is practice. In doubt it is real: an arrival
+// without the mark, or an officer's word, is enough. Of a report that is on its way its
+// routing says it.
+func (f *folder) exercise() {
+	var marked ID
+	every := true
+	note := func(id ID) {
+		every = every && !id.Zero() && (marked.Zero() || marked == id)
+		marked = id
+	}
+	for _, a := range f.in.Reports {
+		note(a.Exercise)
+	}
+	f.each(func(_ int, b *Body) {
+		switch {
+		case b.Kind == KindReal && f.in.MadeReal == nil:
+			by := author(b)
+			f.in.MadeReal = &by
+		case b.Kind == KindRouted && f.in.Stub && len(b.Deps) == 1:
+			note(exerciseOf(&b.Payload))
+		}
+	})
+	if every && !marked.Zero() && f.in.MadeReal == nil {
+		f.in.Exercise = &marked
 	}
 }
 

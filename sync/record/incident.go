@@ -68,7 +68,9 @@ type Arrival struct {
 	Flags       Flags    `json:"flags,omitempty"`
 	Media       []Medium `json:"media,omitempty"`
 	Signal      *Signal  `json:"signal,omitempty"`
-	By          Author   `json:"by"`
+	// Exercise is that of which the source said to be part; zero: it is real.
+	Exercise ID     `json:"exercise,omitzero"`
+	By       Author `json:"by"`
 }
 
 // Progress is how far one told unit is.
@@ -144,7 +146,11 @@ type Incident struct {
 	Priority Priority `json:"priority,omitempty"`
 	Place    *Place   `json:"place,omitempty"`
 	// Summary names the entry whose sealed part holds the summary.
-	Summary   *ID         `json:"summary,omitempty"`
+	Summary *ID `json:"summary,omitempty"`
+	// Exercise is that of which the incident is part: all its arrivals say so, and no
+	// officer that it is real. MadeReal is the officer who said that.
+	Exercise  *ID         `json:"exercise,omitempty"`
+	MadeReal  *Author     `json:"made_real,omitempty"`
 	Silent    bool        `json:"silent,omitempty"`
 	Cancelled bool        `json:"cancelled,omitempty"`
 	Flags     Flags       `json:"flags,omitempty"`

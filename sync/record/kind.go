@@ -58,6 +58,9 @@ const (
 	// KindOpened: an officer opened the sealed identity of who reported
 	// (Payload.Target), with a reason. It is never taken back.
 	KindOpened Kind = 39
+	// KindReal: an officer said that a report of an exercise is a real one. It is never
+	// taken back, and no kind says the opposite: a false mark could bury an emergency.
+	KindReal Kind = 40
 
 	// KindRules: a set of routing rules, or a part of the wards, as data.
 	KindRules Kind = 50
@@ -77,6 +80,8 @@ const (
 	// KindMachine: a station or a core node may enrol, enrolled, renewed or was
 	// revoked; or the city's certificate authority changed.
 	KindMachine Kind = 56
+	// KindExercise: an exercise as it stands from now on (package exercise).
+	KindExercise Kind = 57
 
 	// KindBroadcast: a public warning (CAP 1.2), its update or its cancel, for the
 	// wards of Payload.Told until Payload.Until; Payload.Target is the one that it is about.
@@ -95,8 +100,8 @@ var kindNames = map[Kind]string{
 	KindClaim: "claim", KindRelease: "release", KindClassify: "classify", KindVerify: "verify", KindForward: "forward",
 	KindAccept: "accept", KindDispatch: "dispatch", KindArrive: "arrive", KindResolve: "resolve", KindClose: "close",
 	KindReopen: "reopen", KindNote: "note", KindContact: "contact", KindMerge: "merge", KindSplit: "split",
-	KindPark: "park", KindHandover: "handover", KindWithdraw: "withdraw", KindRedact: "redact", KindOpened: "opened",
-	KindRules: "rules", KindWards: "wards", KindActivate: "activate", KindAccount: "account", KindPassword: "password", KindDevice: "device", KindMachine: "machine", KindRepeat: "repeat",
+	KindPark: "park", KindHandover: "handover", KindWithdraw: "withdraw", KindRedact: "redact", KindOpened: "opened", KindReal: "real",
+	KindRules: "rules", KindWards: "wards", KindActivate: "activate", KindAccount: "account", KindPassword: "password", KindDevice: "device", KindMachine: "machine", KindExercise: "exercise", KindRepeat: "repeat",
 	KindBroadcast: "broadcast", KindReached: "reached",
 }
 
@@ -127,11 +132,11 @@ func ActionKind(name string) (Kind, bool) {
 }
 
 // Action says whether officers write this kind.
-func (k Kind) Action() bool { return k >= KindClaim && k <= KindOpened }
+func (k Kind) Action() bool { return k >= KindClaim && k <= KindReal }
 
 // Directory says whether entries of this kind tell the stations how the city
 // works, not what happened: rules and wards, accounts and their passwords, devices and machines.
-func (k Kind) Directory() bool { return k >= KindRules && k <= KindMachine }
+func (k Kind) Directory() bool { return k >= KindRules && k <= KindExercise }
 
 // DirectoryID is where a ledger finds entries of the directory kinds, which
 // belong to no incident.

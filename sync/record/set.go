@@ -206,7 +206,9 @@ func (s *set) findGone() {
 	}
 }
 
-func withdrawable(k Kind) bool { return k.Action() && k != KindOpened || k == KindSuggested }
+func withdrawable(k Kind) bool {
+	return k.Action() && k != KindOpened && k != KindReal || k == KindSuggested
+}
 
 // beats says whether a wins over b where both are concurrent: a sure clock over
 // an unsure one, then the later, then the origin's name, then the id.

@@ -10,7 +10,7 @@ import (
 // Fingerprint sums up what the fields of a report say, so that a report that
 // comes again is told from another content under the same id. It covers id,
 // category, both texts, the place with its accuracy and time, the time of
-// capture, the reporter and the media in their order. It leaves out how the
+// capture, the reporter, the media in their order, and the exercise if one is named. It leaves out how the
 // JSON was written, ignored fields, and sent_at with its doubt, which differ at
 // each try. Its value is kept in entries (record.Payload.Fingerprint): another
 // layout must begin with another version.
@@ -48,6 +48,9 @@ func (r *Report) Fingerprint() record.Hash {
 		b = append(b, m.SHA256[:]...)
 		str(m.Type)
 		b = binary.BigEndian.AppendUint64(b, m.Bytes)
+	}
+	if !r.Exercise.Zero() { // reports that are none of an exercise keep the sums that they have
+		b = append(b, r.Exercise[:]...)
 	}
 	return sha256.Sum256(b)
 }

@@ -122,9 +122,26 @@ func (p *parser) member(name string) {
 	case "media":
 		p.once(&p.seen, 8, name)
 		r.Media = p.media()
+	case "exercise":
+		p.once(&p.seen, 9, name)
+		r.Exercise = p.exercise()
 	default:
 		p.skip("", 1)
 	}
+}
+
+// exercise reads which exercise the report says to be part of. What cannot be read marks
+// nothing: in doubt a report is real.
+func (p *parser) exercise() record.ID {
+	text := p.str("exercise", MaxPhone)
+	if text == "" {
+		return record.ID{}
+	}
+	id, err := record.ParseID(text)
+	if err != nil {
+		p.out.warn("exercise", "is no exercise's id; the report was taken as a real one")
+	}
+	return id
 }
 
 func (p *parser) id() {

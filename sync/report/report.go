@@ -61,6 +61,9 @@ type Report struct {
 	ClockDoubt bool
 	Reporter   Reporter
 	Media      []record.Medium
+	// Exercise is that of which the source says to be part; zero: none. The door decides
+	// whether it may say so (package exercise).
+	Exercise record.ID
 }
 
 // Reporter is who reports, as far as the source says. It identifies a person:

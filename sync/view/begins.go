@@ -28,7 +28,7 @@ func (r *Row) begins(rows []Committed, which []int, fresh bool) bool {
 		var is begun
 		switch quiet := b.Kind == record.KindSuggested || b.Kind == record.KindMissed; {
 		case quiet && !fresh:
-		case b.Incident != r.ID:
+		case b.Incident != r.ID, p.Flags&record.FlagExercise != 0: // exercises are few, and folded
 			return false
 		case b.Kind == record.KindReport:
 			is = begunReport

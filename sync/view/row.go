@@ -8,14 +8,14 @@ import (
 )
 
 // rowVersion is the form of the rows of a store; a store of another form is built again.
-const rowVersion = 5
+const rowVersion = 6
 
 var errRow = errors.New("view: damaged row")
 
 // append writes the row without its id, which stands in the key.
 func (r *Row) append(b []byte) []byte {
 	flags := byte(0)
-	for i, f := range [...]bool{r.Open, r.Stub, r.Silent, r.Cancelled, r.Suggested, r.Place != (record.Place{}), r.bundle != (tail{})} {
+	for i, f := range [...]bool{r.Open, r.Stub, r.Silent, r.Cancelled, r.Suggested, r.Place != (record.Place{}), r.bundle != (tail{}), !r.Exercise.Zero()} {
 		if f {
 			flags |= 1 << i
 		}
@@ -46,6 +46,9 @@ func (r *Row) append(b []byte) []byte {
 		b = binary.AppendVarint(b, int64(r.Place.LonE7))
 		num(uint64(r.Place.AccuracyCM))
 		num(uint64(max(r.Place.FixedAt, 0)))
+	}
+	if !r.Exercise.Zero() {
+		b = append(b, r.Exercise[:]...)
 	}
 	num(uint64(len(r.Deadlines)))
 	for _, d := range r.Deadlines {
@@ -125,6 +128,9 @@ func (r *Row) decode(b []byte) error {
 	r.Device = x.str()
 	if f&32 != 0 {
 		r.Place = record.Place{LatE7: int32(x.signed()), LonE7: int32(x.signed()), AccuracyCM: uint32(x.num()), FixedAt: int64(x.num())}
+	}
+	if f&128 != 0 {
+		copy(r.Exercise[:], x.take(uint64(len(r.Exercise))))
 	}
 	for n := x.num(); n > 0 && !x.bad; n-- {
 		r.Deadlines = append(r.Deadlines, record.Deadline{Step: x.str(), At: int64(x.num())})

@@ -22,6 +22,9 @@ func (s *step) source(r *Row) error {
 	if !sourced(r.Device) {
 		return nil
 	}
+	if !r.Exercise.Zero() { // practice says nothing of its source
+		return s.tx.Delete(append(sourceKey(keySrc, r.Device), r.ID[:]...))
+	}
 	at := binary.BigEndian.AppendUint64([]byte{}, uint64(max(r.ReceivedAt, 0)))
 	return s.tx.Set(append(sourceKey(keySrc, r.Device), r.ID[:]...), append(at, r.Verdict...))
 }

@@ -180,7 +180,7 @@ func idKey(id record.ID) []byte { return append(append(make([]byte, 0, 18), rowK
 // put writes the row of an incident; old is what stands there, or nil.
 func (s *step) put(old *Row, r Row) error {
 	was, is := old.listKey(), r.listKey()
-	sources := old == nil || old.Device != r.Device || old.ReceivedAt != r.ReceivedAt || old.Verdict != r.Verdict
+	sources := old == nil || old.Device != r.Device || old.ReceivedAt != r.ReceivedAt || old.Verdict != r.Verdict || old.Exercise != r.Exercise
 	if r.bundle != (tail{}) && (sources || !bytes.Equal(was, is)) {
 		if err := s.leave(old); err != nil {
 			return err

@@ -65,6 +65,9 @@ type Tally struct {
 // place, it is made of the row.
 func (r *Row) brief() []byte {
 	b := []byte{verdictByte(r.Verdict), 0}
+	if !r.Exercise.Zero() {
+		b[0] = practiceByte
+	}
 	if i := slices.Index(record.Categories, r.Category); i >= 0 {
 		b[1] = byte(i + 1)
 	}
@@ -91,6 +94,9 @@ func (r *Row) brief() []byte {
 func (r *Row) reached() [len(TallySteps)]int64 {
 	return [...]int64{r.Reached.Claim, r.Reached.Verify, r.Reached.Dispatch, r.Reached.Resolve}
 }
+
+// practiceByte stands in the place of a verdict of what is part of an exercise: it is not counted.
+const practiceByte = 3
 
 // Verdicts as one byte: 0 none, 1 false, 2 another.
 func verdictByte(v string) byte {
@@ -192,6 +198,9 @@ func (v *View) Tally(s Span) (t Tally, err error) {
 	left := maxTally
 	err = v.db.View(func(tx *badger.Txn) error {
 		return v.each(tx, s, func(at int64, id record.ID, open bool, c *counted) (bool, error) {
+			if c.verdict == practiceByte {
+				return true, nil
+			}
 			if s.Lead != "" && c.lead != s.Lead || s.Category != "" && c.category != s.Category {
 				return true, nil
 			}

@@ -65,6 +65,7 @@ type Row struct {
 	ParkedUntil int64       // milliseconds since the Unix epoch, UTC; 0: not parked
 	Merged      []record.ID // with which it was merged directly
 	Reached     record.Reached
+	Exercise    record.ID // of which it is part; zero: it is real
 
 	begun begun
 	// bundle gives its place in the list of open incidents; zero: it has one of its own.
@@ -235,6 +236,9 @@ func RowOf(in *record.Incident, pos uint64) Row {
 	}
 	if in.Place != nil {
 		r.Place = *in.Place
+	}
+	if in.Exercise != nil {
+		r.Exercise = *in.Exercise
 	}
 	for _, e := range in.Edges[:min(len(in.Edges), maxMerged)] {
 		r.Merged = append(r.Merged, e.Other)

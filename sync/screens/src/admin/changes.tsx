@@ -42,6 +42,8 @@ function what(c: Change): string {
       return a(`did_${c.step}` as Key, { name: c.subject, n: d["generation"] ?? "" });
     case "rules":
       return a("did_rules", { n: c.subject, from: d["from"] ? dated(d["from"]) : "" });
+    case "exercise":
+      return a(c.step === "end" ? "did_exercise_end" : "did_exercise", { name: c.subject });
     case "activate":
       return a("did_wards", { n: c.subject });
   }

@@ -10,6 +10,7 @@ import { Follow, Mine } from "./mine";
 import { begin, kept, noStore, now, offlineSince, page, registered } from "./model";
 import { Calls, Picture } from "./parts";
 import { Poster } from "./poster";
+import { Practice } from "./practice";
 import { Sos } from "./sos";
 import { latest } from "./states";
 import { t } from "./words";
@@ -28,6 +29,7 @@ function Banner(): JSX.Element | null {
   const cut = offlineSince.value > 0;
   return (
     <>
+      <Practice />
       {cut && <p class="banner" role="status">{t("offline")}</p>}
       {noStore.value && <p class="banner" role="alert">{t("no_store")}</p>}
       {!cut && !registered.value && kept.value.some((k) => !k.sent && !k.refused) && <p class="banner" role="status">{t("not_ready")}</p>}

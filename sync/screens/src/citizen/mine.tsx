@@ -6,6 +6,7 @@ import { codeOf, idOf } from "./code";
 import { Photo } from "./form";
 import { kept, now, push, write } from "./model";
 import { Calls, Card, dayOf, hourOf, Picture } from "./parts";
+import { PracticeMark } from "./practice";
 import { QR } from "../lib/qr";
 import { latest, steps } from "./states";
 import { photosOf, type Kept, type Photo as Stored } from "./store";
@@ -20,7 +21,7 @@ export function Mine(p: { id?: string; onBack: () => void; onOpen: (id: string) 
         <ul class="list">
           {kept.value.map((k) => (
             <li key={k.id}><button type="button" onClick={() => p.onOpen(k.id)}>
-              <Picture of={k.category} /><span><b>{t(`tile_${k.category}`)}</b><small>{dayOf(k.made)}</small></span><span class="state">{k.refused ? t("refused", { detail: "" }) : t(latest(k))}</span>
+              <Picture of={k.category} /><span><b>{t(`tile_${k.category}`)}</b><small>{dayOf(k.made)}</small> <PracticeMark body={k.body} /></span><span class="state">{k.refused ? t("refused", { detail: "" }) : t(latest(k))}</span>
             </button></li>
           ))}
         </ul>
@@ -39,7 +40,7 @@ function One(p: { of: Kept }): JSX.Element {
   return (
     <>
       <Card title={t(`tile_${k.category}`)}>
-        <small>{dayOf(k.made)}</small>
+        <small>{dayOf(k.made)}</small> <PracticeMark body={k.body} />
         <ol class="steps" data-testid="steps">
           {steps(k).map((s) => <li key={s.word} class={s.done ? "done" : ""}><i aria-hidden="true" />{t(s.word)}<span class="visually-hidden">{s.done ? ` – ${t("yes")}` : ` – ${t("no")}`}</span></li>)}
         </ol>

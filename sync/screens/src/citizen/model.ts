@@ -5,6 +5,7 @@ import { drain, prepare } from "./outbox";
 import { fix, moved, type Fix } from "./place";
 import { change, durable, keep, reports, setWard, type Kept, type Photo } from "./store";
 import type { Offset } from "./pin";
+import { practice } from "./practice";
 
 export type Page = { at: "home" } | { at: "form"; category: Category } | { at: "mine"; id?: ID } | { at: "follow"; code: string } | { at: "poster" };
 
@@ -66,6 +67,7 @@ export async function submit(d: Draft): Promise<ID> {
     body: {
       id, category: d.category, captured_at: new Date(d.taken).toISOString(), reporter, ...locationOf(fix.value, d.offset),
       ...(d.text.trim() ? { text: d.text.trim() } : {}), ...(d.placeText.trim() ? { place_text: d.placeText.trim() } : {}),
+      ...(practice.value ? { exercise: practice.value } : {}),
       ...(d.photos.length ? { media: d.photos.map(({ sha256, type, bytes }) => ({ sha256, type, bytes })) } : {}),
     },
   };

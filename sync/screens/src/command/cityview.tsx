@@ -2,6 +2,7 @@
 import type { JSX } from "preact";
 import { useEffect, useRef, useState } from "preact/hooks";
 import { lang } from "../lib/i18n";
+import { e } from "../lib/exercises";
 import { stream } from "../lib/live";
 import { CityMap, colour, readWards, wards, type Mark, type Ward } from "../lib/map";
 import { now, span } from "../lib/clock";
@@ -74,7 +75,7 @@ export function CityView(p: { controls: boolean }): JSX.Element {
   const on = chosen.value;
   useEffect(() => {
     const marks: Mark[] = [];
-    for (const r of rows.slice(0, 2000)) if (r.place) marks.push({ id: r.id, place: r.place, priority: r.priority, stale: !live, chosen: r.id === on, title: `${r.priority ?? ""} ${r.category ? w(r.category) : ""} ${r.brief?.text ?? ""}` });
+    for (const r of rows.slice(0, 2000)) if (r.place) marks.push({ id: r.id, place: r.place, priority: r.priority, stale: !live, chosen: r.id === on, practice: r.exercise !== undefined, title: `${r.exercise ? e("exercise") + " " : ""}${r.priority ?? ""} ${r.category ? w(r.category) : ""} ${r.brief?.text ?? ""}` });
     marks.sort((a, b) => Number(a.chosen) - Number(b.chosen) || (b.priority ?? "").localeCompare(a.priority ?? ""));
     map.current?.drawMarks(marks);
     // The wards of the old city lie close together and the islands far off: look at where most are, and at what is open.

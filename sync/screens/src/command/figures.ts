@@ -7,7 +7,7 @@ export interface WardState { open: number; worst: Priority | undefined; unclaime
 export function byWard(rows: readonly Row[]): Map<string, WardState> {
   const m = new Map<string, WardState>();
   for (const r of rows) {
-    if (r.status === "closed" || !r.lead?.startsWith("ward/")) continue;
+    if (r.status === "closed" || r.exercise || !r.lead?.startsWith("ward/")) continue;
     const code = r.lead.slice(5);
     const s = m.get(code) ?? { open: 0, worst: undefined, unclaimed: 0 };
     s.open++;
@@ -30,7 +30,7 @@ const reached: Record<Row["status"], number> = { received: 0, claimed: 1, classi
 export function missed(rows: readonly Row[], at: number): Missed[] {
   const out: Missed[] = [];
   for (const row of rows) {
-    if (row.status === "closed") continue;
+    if (row.status === "closed" || row.exercise) continue;
     const from = row.told.some((u) => u.unit === row.lead && u.holder) ? Math.max(1, reached[row.status]) : reached[row.status];
     for (const d of row.deadlines ?? []) {
       const due = Date.parse(d.at);

@@ -15,6 +15,7 @@ import { w } from "../lib/words";
 import { ask } from "../desk/ask";
 import { Case } from "../desk/case";
 import { Questions } from "../desk/dialogs";
+import { ExerciseButton, ExerciseDialog } from "../desk/exercise";
 import { Gate, Undo, useDuty, useDutyKeys } from "../desk/duty";
 import { Queue } from "../desk/queue";
 import { unit, unitName } from "../desk/state";
@@ -43,6 +44,7 @@ function Top(): JSX.Element {
       <LinePill /><StreamState /><time class="now">{clock(now.value)}</time><span class="grow" />
       <Button k="N" kind="main" onClick={() => ask("report")}>{t("new_report")}</Button>
       <Button k="H" onClick={() => ask("handover")}>{t("handover")}</Button>
+      <ExerciseButton />
       <Button onClick={() => (location.hash = "wall")}>{c("wall")}</Button>
       <Button k="?" onClick={() => ask("help")}>{t("help")}</Button>
       <Toggles />
@@ -78,6 +80,7 @@ function Command(): JSX.Element {
       </main>
       <Undo />
       <Questions />
+      <ExerciseDialog />
       <WarnDialog />
     </div>
   );

@@ -25,7 +25,7 @@ export function lastDay(): { rows: ReturnType<Incidents["list"]>; at: number } {
     dayRows.start();
   }
   const at = now.value;
-  return { rows: dayRows.list().filter((r) => at - Date.parse(r.received_at ?? "") < day), at: dayRows.filledAt.value };
+  return { rows: dayRows.list().filter((r) => !r.exercise && at - Date.parse(r.received_at ?? "") < day), at: dayRows.filledAt.value };
 }
 
 /** Filters the list by a ward, or ends that. */

@@ -1,6 +1,7 @@
 // The wall: what a whole room sees, without a control. Nothing on it is smaller than 28 px.
 import type { JSX } from "preact";
 import { clock, nodeNow, now, span } from "../lib/clock";
+import { e, running } from "../lib/exercises";
 import { stream } from "../lib/live";
 import { priorities } from "../lib/api";
 import { LinePill, PriorityMark, StreamState } from "../lib/ui";
@@ -15,11 +16,11 @@ import { c } from "./words";
 export function Wall(): JSX.Element {
   void now.value;
   const at = nodeNow();
-  const rows = incidents.list();
+  const rows = incidents.list().filter((r) => !r.exercise); // practice is not counted
   const late = missed(rows, at);
   return (
     <div class={`wall ${stream.value === "live" ? "" : "stale"}`}>
-      <header class="top"><h1>{c("title")}</h1><LinePill /><StreamState /><span class="grow" /><time class="now">{clock(at)}</time></header>
+      <header class="top"><h1>{c("title")}</h1><LinePill /><StreamState />{running.value.map((x) => <b key={x.id} class="tag practice">{e("exercise_of", { name: x.name })}</b>)}<span class="grow" /><time class="now">{clock(at)}</time></header>
       <main class="wallbody">
         <CityView controls={false} />
         <section class="panel counts" aria-label={c("open_n", { n: rows.length })}>
@@ -27,8 +28,8 @@ export function Wall(): JSX.Element {
           <p><b>{late.length}</b> {c("missed")} · <b>{stationsOld() ? "?" : silentStations.value.size}</b> {c("silent_n", { n: "" }).trim()}</p>
           <ol>
             {wanted.value.slice(0, 24).map((r) => (
-              <li key={r.id} class={`line ${r.priority ?? ""}`}>
-                <PriorityMark of={r.priority} /> <b>{r.category && w(r.category)}</b> {unitName(r.lead)}
+              <li key={r.id} class={`line ${r.priority ?? ""} ${r.exercise ? "practice" : ""}`}>
+                <PriorityMark of={r.priority} /> {r.exercise && <b class="tag practice">{e("exercise")}</b>} <b>{r.category && w(r.category)}</b> {unitName(r.lead)}
                 <span class="dim">{r.told.find((u) => u.holder)?.holder ?? c("unclaimed")} · {span(at - Date.parse(r.received_at ?? ""))}</span>
               </li>
             ))}

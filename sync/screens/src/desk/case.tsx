@@ -2,6 +2,7 @@
 import type { JSX } from "preact";
 import { useEffect, useRef } from "preact/hooks";
 import { clock, dated, nodeNow, now, span } from "../lib/clock";
+import { e, exerciseName } from "../lib/exercises";
 import { stream } from "../lib/live";
 import { me } from "../lib/session";
 import { verdicts, type Arrival, type ID, type Conflict, type Incident, type Priority, type Category } from "../lib/api";
@@ -207,6 +208,8 @@ export function Case(): JSX.Element {
         {row && <Due row={row} />}
         <Age at={detailAt.value} />
       </div>
+      {i.exercise && <p class="loud practice" data-testid="practice"><b>{e("exercise_of", { name: exerciseName(i.exercise) })}</b> {e("not_counted")} <Button k="0" kind="main" disabled={stream.value !== "live"} onClick={() => void perform("real")}>{e("real")}</Button></p>}
+      {i.made_real && <p class="loud">{e("made_real", { who: i.made_real.name, at: clock(i.made_real.at) })}</p>}
       {i.silent && <p class="loud">{t("silent_alarm")} – {t("silent_rule")}</p>}
       {i.cancelled && <p class="loud">{t("cancelled")}</p>}
       <p class="tags">

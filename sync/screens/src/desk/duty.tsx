@@ -4,6 +4,7 @@ import type { JSX } from "preact";
 import { useEffect } from "preact/hooks";
 import { accountOpen, MustChange } from "../lib/account";
 import { now } from "../lib/clock";
+import { followExercises } from "../lib/exercises";
 import { useKeys } from "../lib/keys";
 import { stream } from "../lib/live";
 import { me, unreachable } from "../lib/session";
@@ -12,6 +13,7 @@ import { w } from "../lib/words";
 import { ask, question } from "./ask";
 import { can, choices, toggleCheck } from "./case";
 import { checklists } from "./checklists";
+import { endKey, asked } from "./exercise";
 import { audible, Bell, play, wake } from "./sound";
 import { begin, detail, letIn, move, opened, openSource, paused, perform, ringing, undo, undoable } from "./state";
 import { t } from "./words";
@@ -28,12 +30,14 @@ export function Undo(): JSX.Element | null {
 export function useDuty(): void {
   useEffect(() => {
     begin();
+    const unfollow = followExercises();
     const bell = new Bell(ringing);
     const press = (): void => void (audible.value || wake());
     addEventListener("click", press); // not at the press: the banner that goes would move the row under the pointer
     addEventListener("keydown", press);
     return () => {
       bell.close();
+      unfollow();
       removeEventListener("click", press);
       removeEventListener("keydown", press);
     };
@@ -56,10 +60,11 @@ export function useDutyKeys(fit: () => void, on = true): void {
     },
     B: () => c.release && void perform("release"), O: () => c.reopen && ask("reopen"), I: () => i && print(),
     N: () => ask("report"), H: () => ask("handover"), Z: () => void undo(), L: () => (paused.value = !paused.value), U: letIn, F: fit,
+    "0": () => i?.exercise && stream.value === "live" && void perform("real"), "9": endKey,
     X: () => void wake().then(() => play("P1")), "/": () => document.getElementById("search")?.focus(), "?": () => ask("help"),
     ...(i?.category && settle.length === 0 ? Object.fromEntries(checklists[i.category].map((id, n) => [String(n + 1), () => c.work && toggleCheck(i, id)])) : {}),
     ...Object.fromEntries(settle.map((x) => [x.key, () => stream.value === "live" && x.take()])),
-  }, question.value === null && !accountOpen.value && on);
+  }, question.value === null && !accountOpen.value && !asked.value && on);
 }
 
 /** A screen for officers who may see reports; others log in, or are told. */

@@ -3,6 +3,7 @@ import type { JSX } from "preact";
 import { useEffect, useRef, useState } from "preact/hooks";
 import { act, categories, get, priorities, type Category, type Incident } from "../lib/api";
 import { nodeNow } from "../lib/clock";
+import { e as x_, joined, running } from "../lib/exercises";
 import { me } from "../lib/session";
 import { Button, Dialog, Field } from "../lib/ui";
 import { w } from "../lib/words";
@@ -36,7 +37,7 @@ export function Report(): JSX.Element {
     try {
       const where = String(f.get("where")).trim();
       const r = await enter({ category, text, ...(where ? { place_text: where } : {}), reporter: caller(String(f.get("caller"))),
-        captured_at: new Date(began.current).toISOString(), sent_at: new Date(nodeNow()).toISOString() });
+        ...(f.get("exercise") ? { exercise: String(f.get("exercise")) } : {}), captured_at: new Date(began.current).toISOString(), sent_at: new Date(nodeNow()).toISOString() });
       answered();
       choose(r.incident);
       const d = await get<Incident>(`/api/v1/incidents/${r.incident}`);
@@ -61,6 +62,7 @@ export function Report(): JSX.Element {
         <Field label={t("what")}><textarea name="what" maxLength={8000} required /></Field>
         <Field label={t("where")}><input name="where" maxLength={500} /></Field>
         <Field label={t("caller")} hint={t("caller_hint")}><input name="caller" maxLength={200} autocomplete="off" /></Field>
+        {running.value.filter((x) => joined.value.has(x.id)).map((x) => <label key={x.id} class="check"><input type="checkbox" name="exercise" value={x.id} /> <span>{x_("as_exercise", { name: x.name })}<br /><small class="dim">{x_("as_exercise_hint")}</small></span></label>)}
         {wrong && <p class="error" role="alert">{wrong}</p>}
         <div class="row end"><Button onClick={answered}>{w("cancel")}</Button><button class="btn main" disabled={busy}><span>{t("save_report")}</span></button></div>
       </form>

@@ -2,6 +2,7 @@
 import type { JSX } from "preact";
 import { useEffect, useRef, useState } from "preact/hooks";
 import { lang } from "../lib/i18n";
+import { e } from "../lib/exercises";
 import { stream } from "../lib/live";
 import { CityMap, readWards, wards, type Mark } from "../lib/map";
 import { theme } from "../lib/theme";
@@ -52,7 +53,7 @@ export function MapView(): JSX.Element {
   const words = lang.value;
   useEffect(() => {
     const marks: Mark[] = [];
-    for (const r of rows) if (r.place) marks.push({ id: r.id, place: r.place, priority: r.priority, stale: !live, chosen: r.id === on, title: `${r.priority ?? ""} ${r.category ? w(r.category) : ""} ${r.brief?.text ?? ""}` });
+    for (const r of rows) if (r.place) marks.push({ id: r.id, place: r.place, priority: r.priority, stale: !live, chosen: r.id === on, practice: r.exercise !== undefined, title: `${r.exercise ? e("exercise") + " " : ""}${r.priority ?? ""} ${r.category ? w(r.category) : ""} ${r.brief?.text ?? ""}` });
     marks.sort((a, b) => Number(a.chosen) - Number(b.chosen) || (b.priority ?? "").localeCompare(a.priority ?? ""));
     map.current?.drawMarks(marks);
     const p1 = rows.find((r) => r.priority === "P1" && r.place);

@@ -4,9 +4,9 @@ import type { ID, Priority, Row } from "../lib/api";
 
 const rank = (p: Priority | undefined): number => (p ? Number(p[1]) : 0); // without a priority: not routed yet, on top
 
-/** Priority, then oldest; ids make it total. */
+/** What is real before practice, then priority, then oldest; ids make it total. */
 export function before(a: Row, b: Row): number {
-  return rank(a.priority) - rank(b.priority) || Date.parse(a.received_at ?? "") - Date.parse(b.received_at ?? "") || (a.id < b.id ? -1 : 1);
+  return Number(a.exercise !== undefined) - Number(b.exercise !== undefined) || rank(a.priority) - rank(b.priority) || Date.parse(a.received_at ?? "") - Date.parse(b.received_at ?? "") || (a.id < b.id ? -1 : 1);
 }
 
 /** Parked until later than now. */

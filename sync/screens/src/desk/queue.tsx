@@ -2,6 +2,7 @@
 import type { JSX } from "preact";
 import { useEffect, useRef } from "preact/hooks";
 import { now } from "../lib/clock";
+import { e, heard } from "../lib/exercises";
 import { stream } from "../lib/live";
 import { me } from "../lib/session";
 import type { ID, Row } from "../lib/api";
@@ -23,9 +24,9 @@ function Line(p: { id: ID; row: Row | undefined }): JSX.Element {
   }, [on]);
   if (!r) return <li class="line gone" ref={me_}><span>{t("gone")}</span></li>;
   const holder = holderOf(r, unit.value);
-  const alone = unclaimed(r, unit.value, now.value);
+  const alone = heard(r) && unclaimed(r, unit.value, now.value);
   return (
-    <li ref={me_} class={`line ${r.priority ?? ""} ${on ? "on" : ""} ${alone ? "alone" : ""} ${r.silent ? "silent" : ""}`} data-id={p.id}
+    <li ref={me_} class={`line ${r.priority ?? ""} ${on ? "on" : ""} ${alone ? "alone" : ""} ${r.silent ? "silent" : ""} ${r.exercise ? "practice" : ""}`} data-id={p.id}
       onPointerEnter={() => (hovered.value = p.id)} onPointerLeave={() => hovered.value === p.id && (hovered.value = null)}>
       <button type="button" class="pick" aria-pressed={on} onClick={() => choose(p.id)}>
         <span class="first">
@@ -35,6 +36,7 @@ function Line(p: { id: ID; row: Row | undefined }): JSX.Element {
         </span>
         <span class="text">{r.brief?.text || (r.silent ? "" : "—")}{r.brief?.place ? <span class="dim"> · {r.brief.place}</span> : null}</span>
         <span class="tags">
+          {r.exercise && <span class="tag practice">{e("exercise")}</span>}
           {holder ? <span class="tag holder">{holder === me.value?.user ? t("mine") : holder}</span> : <span class="tag">{alone ? t("unclaimed") : "–"}</span>}
           <span class="tag">{w(r.status)}</span>
           {r.verdict && <span class="tag">{reasonWord(r.verdict.split(":")[0])}</span>}
@@ -50,15 +52,15 @@ function Line(p: { id: ID; row: Row | undefined }): JSX.Element {
 }
 
 /** Keys of the search box: through what was found, open it, leave. */
-function walk(e: KeyboardEvent & { currentTarget: HTMLInputElement }): void {
-  if (e.isComposing) return;
-  if (e.key === "ArrowDown" || e.key === "ArrowUp") {
-    e.preventDefault();
-    step(e.key === "ArrowDown" ? 1 : -1);
+function walk(ev: KeyboardEvent & { currentTarget: HTMLInputElement }): void {
+  if (ev.isComposing) return;
+  if (ev.key === "ArrowDown" || ev.key === "ArrowUp") {
+    ev.preventDefault();
+    step(ev.key === "ArrowDown" ? 1 : -1);
   }
-  if (e.key === "Escape") filter.value = "";
-  if (e.key === "Enter") openHit(at.value);
-  if (e.key === "Escape" || e.key === "Enter") e.currentTarget.blur();
+  if (ev.key === "Escape") filter.value = "";
+  if (ev.key === "Enter") openHit(at.value);
+  if (ev.key === "Escape" || ev.key === "Enter") ev.currentTarget.blur();
 }
 
 export function Queue(): JSX.Element {
@@ -74,7 +76,7 @@ export function Queue(): JSX.Element {
           <span class="visually-hidden">{t("search")}</span>
           <kbd aria-hidden="true">/</kbd>
           <input id="search" type="text" value={filter.value} placeholder={t("search")} maxLength={120} autocomplete="off" role="combobox" aria-autocomplete="list" aria-expanded={searching.value}
-            aria-controls={searching.value ? "hits" : undefined} aria-activedescendant={at.value >= 0 ? `hit-${at.value}` : undefined} onInput={(e) => (filter.value = e.currentTarget.value)} onKeyDown={walk} />
+            aria-controls={searching.value ? "hits" : undefined} aria-activedescendant={at.value >= 0 ? `hit-${at.value}` : undefined} onInput={(ev) => (filter.value = ev.currentTarget.value)} onKeyDown={walk} />
         </label>
       </div>
       {paused.value && <p class="note">{t("paused")}</p>}

@@ -2,6 +2,7 @@
 import { batch, computed, effect, signal, untracked } from "@preact/signals";
 import { act, get, insist, openReporter, post, Problem, uuid, type ActionFields, type ActionName, type Contact, type ID, type Incident, type NewReport, type Receipt, type Reporter, type Row, type Unit } from "../lib/api";
 import { nodeNow, now } from "../lib/clock";
+import { heard } from "../lib/exercises";
 import { beat, stream } from "../lib/live";
 import { me } from "../lib/session";
 import { Incidents } from "../lib/store";
@@ -67,7 +68,7 @@ export const parkedRows = computed<Row[]>(() =>
 export function ringing(): Ringing | null {
   const at = nodeNow();
   let worst: Row | null = null;
-  for (const r of incidents.list()) if (r.priority && unclaimed(r, unit.value, at) && (!worst || before(r, worst) < 0)) worst = r;
+  for (const r of incidents.list()) if (r.priority && heard(r) && unclaimed(r, unit.value, at) && (!worst || before(r, worst) < 0)) worst = r;
   if (!worst) return null;
   const d = due(worst, unit.value);
   return { priority: worst.priority!, overdue: d !== undefined && at > d.at };
@@ -183,7 +184,7 @@ async function doNow(action: ActionName, fields: ActionFields, on: { id: ID; ver
   try {
     const done = await act(on.id, action, on.version, fields);
     if (action === "withdraw") undoable.value = null;
-    else if (!quiet) undoable.value = { incident: on.id, entry: done.entry, label: t(action), until: Date.now() + undoTime };
+    else if (!quiet && action !== "real") undoable.value = { incident: on.id, entry: done.entry, label: t(action), until: Date.now() + undoTime };
     if (detail.value?.id === on.id) await readDetail();
     return true;
   } catch (e) {

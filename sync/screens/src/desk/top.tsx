@@ -8,6 +8,7 @@ import { Button, LinePill, StreamState, Toggles } from "../lib/ui";
 import { w } from "../lib/words";
 import { audible, wake } from "./sound";
 import { ask } from "./ask";
+import { ExerciseBanner } from "./exercise";
 import { cut, reviewed, readReview, unitName, unit } from "./state";
 import { t } from "./words";
 
@@ -40,6 +41,7 @@ export function Banners(): JSX.Element {
           <b>{t("bell_off")}</b> <Button onClick={() => void wake()}>{t("bell_on")}</Button>
         </div>
       )}
+      <ExerciseBanner />
       {st !== "live" && st !== "out" && heardAt.value > 0 && <div class="banner hatched" role="alert">{t("stale_promise", { at: dated(heardAt.value) })}</div>}
       {st === "live" && line?.state === "cut" && <div class="banner hatched" data-testid="promise">{t("cut_promise", { at: clock(line.since) })}</div>}
       {st === "live" && c && c.to !== 0 && !c.seen && c.touched.length > 0 && (

@@ -49,7 +49,7 @@ export interface Suggestion { other: ID; reason: string; entry: ID }
 /** One incident with all that is known of it. */
 export interface Incident {
   id: ID; version: string; status: Status; open: boolean; epoch: number; stub?: boolean; verdict?: string;
-  category?: Category; priority?: Priority; place?: Place; summary?: string; silent?: boolean; cancelled?: boolean; flags?: string[];
+  category?: Category; priority?: Priority; place?: Place; summary?: string; silent?: boolean; exercise?: ID; made_real?: Author; cancelled?: boolean; flags?: string[];
   lead?: string; units: UnitState[]; conflicts: Conflict[]; reports: Arrival[]; items: Item[];
   deadlines: { step: string; at: Stamp }[]; parked_until?: Stamp; merged?: { other: ID; by: Author }[]; group?: ID[];
   suggestions?: Suggestion[]; after_close?: ID[]; missing?: ID[]; timeline: TimelineEntry[];
@@ -63,6 +63,8 @@ export interface Incident {
 export interface Row {
   id: ID; status: Status; stub?: boolean; category?: Category; priority?: Priority; received_at?: Stamp; lead?: string;
   units: string[]; told: { unit: string; progress: Progress; holder?: string }[]; silent?: boolean; cancelled?: boolean; conflicts?: number;
+  /** The exercise of which it is part; real without. */
+  exercise?: ID;
   /** Probably about the same event as another. */
   suggested?: boolean;
   verdict?: string;
@@ -95,7 +97,7 @@ export const verdictOf = (reason: string | undefined): Verdict | undefined => ve
 
 export type ActionName =
   | "claim" | "release" | "classify" | "verify" | "forward" | "accept" | "dispatch" | "arrive" | "resolve" | "close"
-  | "reopen" | "note" | "contact" | "merge" | "split" | "park" | "handover" | "withdraw" | "redact";
+  | "reopen" | "note" | "contact" | "merge" | "split" | "park" | "handover" | "withdraw" | "redact" | "real";
 export interface ActionFields {
   unit?: string; category?: Category; priority?: Priority; place?: { lat: number; lon: number; accuracy_m?: number }; summary?: string;
   to_unit?: string; to_officer?: string; patrol?: string; reason?: string; text?: string; until?: Stamp; target?: ID; incidents?: ID[];
@@ -105,6 +107,8 @@ export interface Done { id: ID; incident: ID; action: ActionName; entry: ID; ori
 export interface NewReport {
   id: ID; category: Category; text?: string; place_text?: string; location?: { lat: number; lon: number; accuracy_m?: number; fixed_at?: Stamp };
   captured_at?: Stamp; sent_at?: Stamp; reporter?: Reporter; media?: Medium[];
+  /** An exercise that runs where it belongs: it is practice. */
+  exercise?: ID;
 }
 export interface Receipt {
   id: ID; incident: ID; ward: string; origin: string; incarnation: string; lane: string; seq: number; hash: string; received_at: Stamp;

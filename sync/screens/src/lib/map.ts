@@ -30,7 +30,7 @@ export async function readWards(): Promise<void> {
 /** A custom property's value now; canvases need colours as such. */
 export const colour = (name: string): string => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 
-export interface Mark { id: string; place: Place; priority: Priority | undefined; /** Not known to be the present. */ stale: boolean; chosen: boolean; title: string }
+export interface Mark { id: string; place: Place; priority: Priority | undefined; /** Not known to be the present. */ stale: boolean; chosen: boolean; /** Of an exercise: an empty, dashed shape. */ practice?: boolean; title: string }
 
 /** A mark of shape and colour by priority, drawn by hand on the canvas. */
 const PriorityMarker = L.CircleMarker.extend({
@@ -48,10 +48,11 @@ const PriorityMarker = L.CircleMarker.extend({
     ctx.fillStyle = m.stale || !m.priority ? colour("--nodata") : colour("--" + m.priority.toLowerCase());
     if (m.stale) ctx.setLineDash([3, 3]);
     ctx.globalAlpha = m.stale ? 0.5 : 1;
-    ctx.fill();
+    if (m.practice) ctx.setLineDash([4, 3]);
+    else ctx.fill();
     ctx.globalAlpha = 1;
-    ctx.lineWidth = m.chosen ? 3 : 1.5;
-    ctx.strokeStyle = m.chosen ? colour("--focus") : colour("--background");
+    ctx.lineWidth = m.chosen ? 3 : m.practice ? 2.5 : 1.5;
+    ctx.strokeStyle = m.chosen ? colour("--focus") : m.practice ? colour("--text") : colour("--background");
     ctx.stroke();
     ctx.restore();
   },
