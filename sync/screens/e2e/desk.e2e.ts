@@ -1,7 +1,7 @@
 // The ward desk in a real browser against a real city.
 import type { Browser, Page } from "playwright-core";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { context, desk, launch, logIn, open, violations } from "./desks";
+import { context, desk, launch, line, logIn, open, pick, shows, text, violations } from "./desks";
 import { City, Session, until } from "./city";
 
 let city: City;
@@ -24,26 +24,10 @@ async function report(category: string, more: Record<string, unknown> = {}): Pro
   const words = `Tin thử số ${++n} ${category}`;
   return { id: await city.report({ category, text: words, ...more }), words };
 }
-const line = (p: Page, id: string) => p.locator(`.line[data-id="${id}"]`);
-async function pick(p: Page, id: string): Promise<void> {
-  await until("the row " + id, async () => {
-    if (await line(p, id).count()) return true;
-    if (await p.getByTestId("waiting").count()) await p.keyboard.press("u");
-    return false;
-  });
-  await line(p, id).locator("button").click();
-  await p.waitForSelector(`[data-testid=case] h2:has-text("${id.slice(0, 8)}")`);
-}
-const text = (p: Page, testid: string) => p.getByTestId(testid).innerText();
 async function leave(p: Page): Promise<void> {
   await p.keyboard.press("Escape");
   await until("the question is left", async () => (await p.locator("dialog[open]").count()) === 0);
 }
-const shows = (p: Page, testid: string, what: string | RegExp) => until(`${testid} shows ${what}`, async () => {
-  const t = await text(p, testid);
-  return typeof what === "string" ? t.includes(what) : what.test(t);
-});
-
 test("two officers claim one incident: one has it, the other sees who", async () => {
   const { id } = await report("fire");
   const [a, b] = await Promise.all([desk(browser, city.station, city.officer("ward"), faults), desk(browser, city.station, city.officer("ward-2"), faults)]);

@@ -2,6 +2,7 @@
 import { createRequire } from "node:module";
 import { readFileSync } from "node:fs";
 import { chromium, type Browser, type BrowserContext, type Page } from "playwright-core";
+import { until } from "./city";
 
 export const chromiumPath = process.env["CHROMIUM"] ?? "/usr/bin/chromium";
 const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
@@ -63,3 +64,21 @@ export async function violations(p: Page): Promise<Violation[]> {
     return r.violations.map((v) => ({ id: v.id, nodes: v.nodes.slice(0, 5).map((n) => n.html.slice(0, 200) + " — " + n.failureSummary.slice(0, 300)) }));
   });
 }
+
+/** The row of an incident in the queue. */
+export const line = (p: Page, id: string) => p.locator(`.line[data-id="${id}"]`);
+/** Lets it in and chooses it. */
+export async function pick(p: Page, id: string): Promise<void> {
+  await until("the row " + id, async () => {
+    if (await line(p, id).count()) return true;
+    if (await p.getByTestId("waiting").count()) await p.keyboard.press("u");
+    return false;
+  });
+  await line(p, id).locator("button").click();
+  await p.waitForSelector(`[data-testid=case] h2:has-text("${id.slice(0, 8)}")`);
+}
+export const text = (p: Page, testid: string) => p.getByTestId(testid).innerText();
+export const shows = (p: Page, testid: string, what: string | RegExp) => until(`${testid} shows ${what}`, async () => {
+  const t = await text(p, testid);
+  return typeof what === "string" ? t.includes(what) : what.test(t);
+});

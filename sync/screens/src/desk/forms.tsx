@@ -9,6 +9,7 @@ import { Button, Dialog, Field } from "../lib/ui";
 import { w } from "../lib/words";
 import { answered } from "./ask";
 import { holderOf } from "./order";
+import { PlacePick, type Picked } from "./placepick";
 import { audible, play, wake } from "./sound";
 import { choose, colleagues, enter, explain, incidents, perform, trouble, unit, unitName } from "./state";
 import { t, type Word } from "./words";
@@ -25,6 +26,8 @@ export function caller(line: string): { name?: string; phone?: string; anonymous
 export function Report(): JSX.Element {
   const [how, setHow] = useState<"phone" | "radio" | "person">("phone");
   const [category, setCategory] = useState<Category | "">("");
+  const [onMap, setOnMap] = useState(false);
+  const [at, setAt] = useState<Picked | null>(null);
   const [wrong, setWrong] = useState("");
   const [busy, setBusy] = useState(false);
   const began = useRef(nodeNow());
@@ -36,7 +39,7 @@ export function Report(): JSX.Element {
     setBusy(true);
     try {
       const where = String(f.get("where")).trim();
-      const r = await enter({ category, text, ...(where ? { place_text: where } : {}), reporter: caller(String(f.get("caller"))),
+      const r = await enter({ category, text, ...(where ? { place_text: where } : {}), ...(at ? { location: at } : {}), reporter: caller(String(f.get("caller"))),
         ...(f.get("exercise") ? { exercise: String(f.get("exercise")) } : {}), captured_at: new Date(began.current).toISOString(), sent_at: new Date(nodeNow()).toISOString() });
       answered();
       choose(r.incident);
@@ -62,6 +65,8 @@ export function Report(): JSX.Element {
         <Field label={t("what")}><textarea name="what" maxLength={8000} required /></Field>
         <Field label={t("where")}><input name="where" maxLength={500} /></Field>
         <Field label={t("caller")} hint={t("caller_hint")}><input name="caller" maxLength={200} autocomplete="off" /></Field>
+        <div class="row"><Button pressed={onMap} onClick={() => setOnMap(!onMap)}>{at ? t("picked") : t("pick_on_map")}</Button></div>
+        {onMap && <PlacePick at={at} onPick={setAt} />}
         {running.value.filter((x) => joined.value.has(x.id)).map((x) => <label key={x.id} class="check"><input type="checkbox" name="exercise" value={x.id} /> <span>{x_("as_exercise", { name: x.name })}<br /><small class="dim">{x_("as_exercise_hint")}</small></span></label>)}
         {wrong && <p class="error" role="alert">{wrong}</p>}
         <div class="row end"><Button onClick={answered}>{w("cancel")}</Button><button class="btn main" disabled={busy}><span>{t("save_report")}</span></button></div>
