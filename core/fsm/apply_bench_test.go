@@ -76,7 +76,7 @@ func BenchmarkMachine_Apply(b *testing.B) {
 	for _, c := range []struct {
 		batch int
 		alone bool
-	}{{256, false}, {256, true}, {1, false}} {
+	}{{256, false}, {256, true}, {32, false}, {1, false}} {
 		batch := c.batch
 		b.Run(fmt.Sprintf("batch=%d/alone=%v", batch, c.alone), func(b *testing.B) {
 			dir := b.TempDir()

@@ -93,7 +93,7 @@ func run(ctx context.Context, args []string) (err error) {
 	data := f.String("dir", os.TempDir(), "directory on the disk to measure")
 	out := f.String("json", "", "also write the figures to this file")
 	f.StringVar(&b.bin, "wardline", "", "the program to measure; built when empty")
-	f.BoolVar(&b.short, "short", false, "shorter and coarser: about a minute and a half")
+	f.BoolVar(&b.short, "short", false, "shorter and coarser: some minutes")
 	f.IntVar(&b.backlog, "backlog", 0, "entries of the backlog to drain (default 100,000; with -short 20,000)")
 	f.IntVar(&b.grown, "grown", 0, "entries of the city at which the core is measured again, or as many as the disk holds (default 400,000; with -short 160,000; with -long 10,000,000)")
 	long := f.Bool("long", false, "hours: the backlog has 1,000,000 entries, the grown core 10,000,000")
