@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import type { Incident, Row, TimelineEntry } from "../lib/api";
 import { open, ticked } from "./checklists";
-import { caller } from "./forms";
+import { caller } from "./caller";
 import { before, concerns, due, metres, parked, plain, settle, unclaimed } from "./order";
 import { review, sorted } from "./review";
 

@@ -8,19 +8,12 @@ import { me } from "../lib/session";
 import { Button, Dialog, Field } from "../lib/ui";
 import { w } from "../lib/words";
 import { answered } from "./ask";
+import { caller } from "./caller";
 import { holderOf } from "./order";
 import { PlacePick, type Picked } from "./placepick";
 import { audible, play, wake } from "./sound";
 import { choose, colleagues, enter, explain, incidents, perform, trouble, unit, unitName } from "./state";
 import { t, type Word } from "./words";
-
-/** Name and number out of one line: "Chị Lan 0901 234 567". */
-export function caller(line: string): { name?: string; phone?: string; anonymous?: boolean } {
-  const phone = /\+?\d[\d .-]{5,}\d/.exec(line)?.[0];
-  const name = line.replace(phone ?? "", "").replace(/[,;:()]+/g, " ").replace(/\s+/g, " ").trim();
-  if (!phone && !name) return { anonymous: true };
-  return { ...(name ? { name } : {}), ...(phone ? { phone: phone.replace(/[ .-]/g, "") } : {}) };
-}
 
 /** A report in at most five fields: how it came, what kind, what, where, who. */
 export function Report(): JSX.Element {

@@ -3,6 +3,7 @@ import type { JSX } from "preact";
 import { useEffect, useRef } from "preact/hooks";
 import { categories, priorities } from "../lib/api";
 import { clock, dated } from "../lib/clock";
+import { e } from "../lib/exercises";
 import { Button, PriorityMark } from "../lib/ui";
 import { w } from "../lib/words";
 import { answeredAt, asking, at, hits, index, more, narrow, openHit, readMore, refused, searching, type Found as Hit, type Narrow, type Snippet } from "./search";
@@ -25,10 +26,11 @@ function Line(p: { hit: Hit; n: number }): JSX.Element {
     if (on) el.current?.scrollIntoView({ block: "nearest" });
   }, [on]);
   return (
-    <li ref={el} role="option" id={`hit-${p.n}`} aria-selected={on} class={`hit ${r.priority ?? ""} ${on || chosen.value === r.id ? "on" : ""}`} data-id={r.id} onClick={() => openHit(p.n)}>
+    <li ref={el} role="option" id={`hit-${p.n}`} aria-selected={on} class={`hit ${r.priority ?? ""} ${r.exercise ? "practice" : ""} ${on || chosen.value === r.id ? "on" : ""}`} data-id={r.id} onClick={() => openHit(p.n)}>
       <span class="first">
         <PriorityMark of={r.priority} />
         <b>{r.stub ? t("stub") : r.category ? w(r.category) : "?"}</b>
+        {r.exercise && <span class="tag practice">{e("exercise")}</span>}
         <span class="tag">{w(r.status)}</span>
         <span class="dim nowrap">{r.received_at ? dated(r.received_at) : "?"}</span>
       </span>
@@ -51,7 +53,7 @@ function Narrowing(): JSX.Element {
   const n = narrow.value;
   const set = (x: Partial<Narrow>): void => void (narrow.value = { ...n, ...x });
   const select = <K extends keyof Narrow>(key: K, label: string, options: readonly (readonly [Narrow[K], string])[]): JSX.Element => (
-    <select aria-label={label} value={String(n[key])} onChange={(e) => set({ [key]: options[e.currentTarget.selectedIndex]![0] } as Partial<Narrow>)}>
+    <select aria-label={label} value={String(n[key])} onChange={(x) => set({ [key]: options[x.currentTarget.selectedIndex]![0] } as Partial<Narrow>)}>
       {options.map(([v, name]) => <option key={String(v)} value={String(v)}>{name}</option>)}
     </select>
   );
