@@ -44,6 +44,11 @@ type Config struct {
 	// AuthorityKey is the file with the secret of the city's certificate authority, the
 	// same on all nodes; empty takes CityKey.
 	AuthorityKey string `json:"authority_key,omitempty" yaml:"authority_key"`
+	// DiskKey is the file with the key under which this node's disk is written: its state,
+	// lists and Raft log, and its own secret keys; each node has its own. Empty: in the clear.
+	DiskKey string `json:"disk_key,omitempty" yaml:"disk_key"`
+	// DiskKeyBefore is the key of before, while DiskKey is another one.
+	DiskKeyBefore string `json:"disk_key_before,omitempty" yaml:"disk_key_before"`
 	// Names are the host names and addresses under which browsers and devices reach
 	// this node; they stand in its certificate.
 	Names []string `json:"names,omitempty" yaml:"names"`
@@ -110,6 +115,9 @@ func (c *Config) Validate() error {
 		f.Add("reserve_mb", "write 0 for the default, or more", "is %d", c.ReserveMB)
 	}
 	c.checkPeers(&f)
+	if c.DiskKeyBefore != "" && c.DiskKey == "" {
+		f.Add("disk_key", "name the new key there: a disk's key is changed, not taken away", "is empty, but disk_key_before is not")
+	}
 	f.Under("", identity.CheckAccounts(c.Officers, c.Devices))
 	return f.Err()
 }

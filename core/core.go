@@ -98,13 +98,21 @@ func New(c Config, log *slog.Logger) (n *Node, err error) {
 	if err := n.space.Check(); err != nil {
 		return n, err
 	}
-	if n.sign, err = sealing.SigningKey(filepath.Join(c.Dir, "receipt.key")); err != nil {
+	disk, err := sealing.OpenDisk(c.DiskKey, c.DiskKeyBefore)
+	if err != nil {
+		return n, err
+	}
+	store, storeBefore, err := disk.Key("stores")
+	if err != nil {
+		return n, err
+	}
+	if n.sign, err = disk.SigningKey(filepath.Join(c.Dir, "receipt.key")); err != nil {
 		return n, err
 	}
 	if _, err := os.Stat(c.CityKey); c.Join && !sealing.Credential(c.CityKey) && errors.Is(err, os.ErrNotExist) {
 		return n, fmt.Errorf("city_key: %s is not there; copy it from another node: with a key of its own this node could read nothing that is sealed", c.CityKey)
 	}
-	if err = n.openKeys(); err != nil {
+	if err = n.openKeys(disk); err != nil {
 		return n, err
 	}
 	installs, err := sealing.Derive(c.CityKey, "installs")
@@ -126,7 +134,7 @@ func New(c Config, log *slog.Logger) (n *Node, err error) {
 		}
 	}
 	tables.Advise(c.Dir, n.log)
-	if n.machine, err = fsm.Open(fsm.Options{Dir: filepath.Join(c.Dir, "state"), Log: n.log}); errors.Is(err, fsm.ErrHole) {
+	if n.machine, err = fsm.Open(fsm.Options{Dir: filepath.Join(c.Dir, "state"), Log: n.log, Key: store, KeyBefore: storeBefore}); errors.Is(err, fsm.ErrHole) {
 		n.log.Error("this node's state cannot be relied on; it will join anew from the others", "err", err)
 		err = cluster.MarkRejoin(rc.Dir, err)
 	}
@@ -135,7 +143,7 @@ func New(c Config, log *slog.Logger) (n *Node, err error) {
 	}
 	n.people.UseAccounts(accounts{n})
 	n.clock = record.NewClock(0, n.wall)
-	if n.views, err = openLists(filepath.Join(c.Dir, "views"), n.log); err != nil {
+	if n.views, err = openLists(filepath.Join(c.Dir, "views"), store, storeBefore, n.log); err != nil {
 		return n, err
 	}
 	if n.view, err = view.New(n.views.DB, cityLog{n.machine}, n.log); err != nil {
@@ -160,7 +168,11 @@ func New(c Config, log *slog.Logger) (n *Node, err error) {
 	if err = n.openProofs(); err != nil {
 		return n, err
 	}
-	n.raft, err = cluster.New(rc, state{n.machine, n.applies}, cluster.Deps{Listener: n.trust.raftL, Dial: n.trust.dial, Log: n.log, Space: n.space, Wall: n.wall, Local: n.local})
+	seal, err := sealLog(filepath.Join(c.Dir, "keys", "raft-log.key"), disk, c.DiskKey != "")
+	if err != nil {
+		return n, err
+	}
+	n.raft, err = cluster.New(rc, state{n.machine, n.applies}, cluster.Deps{Listener: n.trust.raftL, Dial: n.trust.dial, Log: n.log, Space: n.space, Wall: n.wall, Local: n.local, WrapLog: seal})
 	return n, err
 }
 

@@ -41,12 +41,12 @@ const (
 
 // openKeys opens the wrapping keys. The city's own key is the one of before there were
 // generations: it unwraps, and what it wrapped is wrapped anew at the first turn.
-func (n *Node) openKeys() error {
+func (n *Node) openKeys(disk *sealing.Disk) error {
 	old, err := sealing.OpenKeyring(n.c.CityKey)
 	if err != nil {
 		return err
 	}
-	n.keys, err = sealing.OpenRing(filepath.Join(n.c.Dir, "keys"), nil, old)
+	n.keys, err = sealing.OpenRing(filepath.Join(n.c.Dir, "keys"), disk, old)
 	return err
 }
 

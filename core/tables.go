@@ -11,8 +11,10 @@ import (
 	"time"
 
 	"github.com/dgraph-io/badger/v4"
+	"github.com/hashicorp/raft"
 
 	"wardline/core/cluster"
+	"wardline/sync/sealing"
 	"wardline/sync/tables"
 )
 
@@ -40,11 +42,15 @@ func (l *lists) Close() error {
 
 // openLists opens the lists, which come from the state: damaged ones are thrown
 // away and made anew. What is found later says the proof.
-func openLists(dir string, log *slog.Logger) (*lists, error) {
+func openLists(dir string, key, before *[32]byte, log *slog.Logger) (*lists, error) {
 	open := func() (*lists, error) {
-		db, err := badger.Open(badger.DefaultOptions(dir).WithMemTableSize(8 << 20).WithNumMemtables(2).
-			WithBlockCacheSize(16 << 20).WithIndexCacheSize(8 << 20).WithValueLogFileSize(16 << 20).WithCompression(0).
-			WithDetectConflicts(false).WithNumCompactors(2).WithMetricsEnabled(false).WithLogger(nil))
+		o, err := tables.Encrypted(badger.DefaultOptions(dir).WithMemTableSize(8<<20).WithNumMemtables(2).
+			WithBlockCacheSize(16<<20).WithIndexCacheSize(8<<20).WithValueLogFileSize(16<<20).WithCompression(0).
+			WithDetectConflicts(false).WithNumCompactors(2).WithMetricsEnabled(false).WithLogger(nil), key, before)
+		if err != nil {
+			return nil, err
+		}
+		db, err := badger.Open(o)
 		if err != nil {
 			return nil, err
 		}
@@ -106,4 +112,17 @@ func diskFailed(err error) bool {
 // tables). The lists have no sums against that and are made anew.
 func (n *Node) leaveFiles() error {
 	return os.WriteFile(filepath.Join(n.c.Dir, "views", damagedName), nil, 0o600)
+}
+
+// sealLog gives what encrypts the Raft log under a key of its own, which stands in a file
+// under the disk's key; nil where the disk never had one.
+func sealLog(path string, disk *sealing.Disk, on bool) (func(raft.LogStore) raft.LogStore, error) {
+	if _, err := os.Stat(path); !on && errors.Is(err, os.ErrNotExist) {
+		return nil, nil
+	}
+	key, err := disk.Secret(path)
+	if err != nil {
+		return nil, err
+	}
+	return cluster.SealLog(key)
 }

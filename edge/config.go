@@ -28,6 +28,11 @@ type Config struct {
 	Core []string `json:"core" yaml:"core"`
 	// TLS is how the station proves who it is, and where it speaks TLS itself.
 	TLS TLS `json:"tls,omitzero" yaml:"tls"`
+	// DiskKey is the file with the key under which the station's disk is written: its
+	// ledger and its secret keys. Empty: in the clear.
+	DiskKey string `json:"disk_key,omitempty" yaml:"disk_key"`
+	// DiskKeyBefore is the key of before, while DiskKey is another one.
+	DiskKeyBefore string `json:"disk_key_before,omitempty" yaml:"disk_key_before"`
 	// Officers may log in until the first account has come from the city.
 	Officers []identity.OfficerAccount `json:"officers" yaml:"officers"`
 	Devices  []identity.DeviceAccount  `json:"devices" yaml:"devices"`
@@ -100,6 +105,9 @@ func (c *Config) Validate() error {
 	f.Under("", identity.CheckIdle(c.SessionIdleMin))
 	if c.ReserveMB < 0 {
 		f.Add("reserve_mb", "write 0 for the default, or more", "is %d", c.ReserveMB)
+	}
+	if c.DiskKeyBefore != "" && c.DiskKey == "" {
+		f.Add("disk_key", "name the new key there: a disk's key is changed, not taken away", "is empty, but disk_key_before is not")
 	}
 	f.Under("", identity.CheckAccounts(c.Officers, c.Devices))
 	c.checkPanels(&f)

@@ -107,7 +107,14 @@ func New(c Config, log *slog.Logger) (s *Station, err error) {
 			o.Floor, o.Ballast = small.Floor, small.Ballast
 		}
 	}
-	if err = s.openKeys(); err != nil {
+	disk, err := sealing.OpenDisk(c.DiskKey, c.DiskKeyBefore)
+	if err != nil {
+		return nil, err
+	}
+	if o.Key, o.KeyBefore, err = disk.Key("stores"); err != nil {
+		return nil, err
+	}
+	if err = s.openKeys(disk); err != nil {
 		return nil, err
 	}
 	o.Fresh = s.fresh

@@ -50,17 +50,20 @@ func numbersNote(key []byte, a, b uint64) ledger.Note {
 
 // openKeys opens the station's wrapping keys, and makes the first one. What the single
 // key of before wrapped is wrapped anew at the next turn.
-func (s *Station) openKeys() error {
+func (s *Station) openKeys(disk *sealing.Disk) error {
 	dir := filepath.Join(s.c.Dir, "keys")
-	old := filepath.Join(dir, "wrapping.key")
-	before, err := sealing.OpenKeyring(old)
+	old, err := disk.Secret(filepath.Join(dir, "wrapping.key"))
 	if err != nil {
 		return err
 	}
-	if s.session, err = sealing.Derive(old, "sessions"); err != nil {
+	before, err := sealing.NewKeyring(old)
+	if err != nil {
 		return err
 	}
-	if s.keys, err = sealing.OpenRing(dir, nil, before); err != nil {
+	if s.session, err = sealing.DeriveFrom(old, "sessions"); err != nil {
+		return err
+	}
+	if s.keys, err = sealing.OpenRing(dir, disk, before); err != nil {
 		return err
 	}
 	gen, id := s.keys.Latest()

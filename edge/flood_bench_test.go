@@ -32,6 +32,9 @@ func BenchmarkStation_Flood(b *testing.B) {
 			for i := 1; i < x.clients; i++ {
 				c.Devices = append(c.Devices, identity.DeviceAccount{ID: fmt.Sprintf("app-%d", i+1), Password: testPassword, Ward: "26704", Kind: "app"})
 			}
+			if key := os.Getenv("WARDLINE_FLOOD_DISK_KEY"); key != "" { // what encryption costs
+				c.DiskKey = key
+			}
 			st := startStation(b, c)
 			var load []*flooder
 			for i := range x.clients {

@@ -1,10 +1,13 @@
 package fsm
 
 import (
+	"errors"
+	"log/slog"
 	"testing"
 
 	"wardline/sync/record"
 	"wardline/sync/sealing"
+	"wardline/sync/tables"
 )
 
 // keyed is a machine with its wrapping keys in a folder.
@@ -281,6 +284,40 @@ func TestSubject_OfAnErasedIncident_IsReadBack(t *testing.T) {
 	for cut := range s.encode() {
 		if x, err := decodeSubject(s.encode()[:cut]); err == nil && x.erasedAt == 9 && len(x.told) == 1 {
 			t.Errorf("cut at %d: %+v", cut, x)
+		}
+	}
+}
+
+// TestMachine_OtherDiskKey_IsNoHole: a node whose key file was mixed up says so, and does
+// not give its state up to join anew.
+func TestMachine_OtherDiskKey_IsNoHole(t *testing.T) {
+	dir := t.TempDir()
+	with := func(key, before *[32]byte) (*Machine, error) {
+		return Open(Options{Dir: dir, Log: slog.New(slog.DiscardHandler), Key: key, KeyBefore: before})
+	}
+	one, two := &[32]byte{1}, &[32]byte{2}
+	m, err := with(one, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := do(t, m, Body(encode(t, report(record.CoreOrigin, 1, 1)), nil))
+	if err := m.Close(); err != nil {
+		t.Fatal(err)
+	}
+	for _, key := range []*[32]byte{nil, two} {
+		if _, err := with(key, nil); !errors.Is(err, tables.ErrOtherKey) || errors.Is(err, ErrHole) {
+			t.Errorf("with another key: %v", err)
+		}
+	}
+	for _, x := range []struct{ key, before *[32]byte }{{two, one}, {two, nil}} {
+		if m, err = with(x.key, x.before); err != nil || m.CityIndex() < r.Index {
+			t.Fatal(err)
+		}
+		if _, err := m.Entry(r.Index); err != nil {
+			t.Error(err)
+		}
+		if err := m.Close(); err != nil {
+			t.Fatal(err)
 		}
 	}
 }

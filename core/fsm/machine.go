@@ -33,6 +33,8 @@ import (
 type Options struct {
 	Dir string
 	Log *slog.Logger
+	// Key encrypts the store's files, KeyBefore did; nil: in the clear (tables.Encrypted).
+	Key, KeyBefore *[32]byte
 }
 
 // LogEntry is one Raft entry with its commands.
@@ -78,6 +80,11 @@ func badgerOptions(dir string) badger.Options {
 		WithCompression(0).WithDetectConflicts(false).WithNumGoroutines(2).
 		WithBaseLevelSize(512 << 20).WithBaseTableSize(2 << 20).
 		WithNumCompactors(2).WithMetricsEnabled(false).WithLogger(nil)
+}
+
+// store gives the options of one of the stores.
+func (m *Machine) store(name string) (badger.Options, error) {
+	return tables.Encrypted(badgerOptions(m.path(name)), m.o.Key, m.o.KeyBefore)
 }
 
 const (
@@ -152,7 +159,11 @@ func syncDir(dir string) error {
 }
 
 func (m *Machine) open() error {
-	db, err := badger.Open(badgerOptions(m.path(liveName)))
+	o, err := m.store(liveName)
+	if err != nil {
+		return err
+	}
+	db, err := badger.Open(o)
 	if err != nil {
 		err = fmt.Errorf("fsm: opening %s: %w", m.path(liveName), err)
 		if _, system := errors.AsType[syscall.Errno](err); system || strings.Contains(err.Error(), "directory lock") {

@@ -101,7 +101,11 @@ func (m *Machine) Install(r io.Reader) error {
 	if err := os.RemoveAll(m.path(nextName)); err != nil {
 		return err
 	}
-	db, err := badger.Open(badgerOptions(m.path(nextName)).WithSyncWrites(false))
+	o, err := m.store(nextName)
+	if err != nil {
+		return err
+	}
+	db, err := badger.Open(o)
 	if err != nil {
 		return err
 	}

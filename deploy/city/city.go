@@ -39,6 +39,7 @@ type Options struct {
 	Devices                int
 	NoRestart              bool
 	NoLimits               bool     // on how often a device or an address reports
+	Encrypt                bool     // what nodes and stations write on their disks; it stays so
 	Wires                  bool     // lines between the core nodes that can be cut, in a city that is made now
 	Given                  []string // names of the flags that somebody set; the others hold their default
 	Binary                 string   // this program
@@ -270,6 +271,9 @@ func (c *City) Run(ctx context.Context) error {
 		}
 		nodes, tls = append(nodes, n.HTTP), append(tls, n.HTTPS)
 		n.Limits.Off = c.o.NoLimits // of this run, not of the plan
+		if n.DiskKey, err = c.diskKey(n.ID); err != nil {
+			return err
+		}
 		n.Reach = c.plan.Proxies[i] // a station that is added later is cut with the others
 		if err := c.add(n.ID, "core", n); err != nil {
 			return err
@@ -284,6 +288,9 @@ func (c *City) Run(ctx context.Context) error {
 			c.cables = append(c.cables, cable)
 		}
 		s.Limits.Off = c.o.NoLimits // as above
+		if s.DiskKey, err = c.diskKey("ward-" + string(s.Ward)); err != nil {
+			return errors.Join(err, c.unplug())
+		}
 		if err := c.add("ward-"+string(s.Ward), "edge", s); err != nil {
 			return errors.Join(err, c.unplug())
 		}

@@ -22,11 +22,12 @@ import (
 
 // town is a running city as an outsider sees it: city.json and HTTP.
 type town struct {
-	t    *testing.T
-	dir  string
-	bin  string
-	file fileJSON
-	wire bool // its core nodes reach each other over lines that can be cut
+	t       *testing.T
+	dir     string
+	bin     string
+	file    fileJSON
+	wire    bool // its core nodes reach each other over lines that can be cut
+	encrypt bool // its disks
 }
 
 func startTown(t *testing.T) *town {
@@ -51,7 +52,7 @@ func (w *town) start() {
 		w.t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
-	c, err := New(Options{Dir: w.dir, Command: "127.0.0.1:0", Station: "127.0.0.1:0", MQTT: "127.0.0.1:0", Devices: 2, Wires: w.wire, Binary: w.bin, Out: io.Discard})
+	c, err := New(Options{Dir: w.dir, Encrypt: w.encrypt, Command: "127.0.0.1:0", Station: "127.0.0.1:0", MQTT: "127.0.0.1:0", Devices: 2, Wires: w.wire, Binary: w.bin, Out: io.Discard})
 	if err != nil {
 		w.t.Fatal(err)
 	}

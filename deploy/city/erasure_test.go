@@ -123,7 +123,17 @@ func TestCity_Erased_NothingOnAnyDiskOpensIt(t *testing.T) {
 
 // openAll opens every sealed part that the files below a folder open together: with each
 // file that may hold a key, each wrapped key that it unwraps, and each ciphertext of that.
-func openAll(t *testing.T, dir string) (plain []byte) {
+func openAll(t *testing.T, dir string) []byte {
+	t.Helper()
+	loot := opens(t, dir)
+	if loot == nil {
+		t.Fatal("the search finds nothing at all: it proves nothing")
+	}
+	return loot
+}
+
+// opens is openAll where there may be nothing.
+func opens(t *testing.T, dir string) (plain []byte) {
 	t.Helper()
 	var files [][]byte
 	wrappers := map[string]*record.Wrapper{}
@@ -146,8 +156,8 @@ func openAll(t *testing.T, dir string) (plain []byte) {
 		files = append(files, raw)
 		return nil
 	})
-	if err != nil || len(wrappers) < 2 {
-		t.Fatalf("%d keys: %v", len(wrappers), err)
+	if err != nil {
+		t.Fatal(err)
 	}
 	keys := map[record.KeyID]record.PartKey{}
 	for name, w := range wrappers {

@@ -115,6 +115,7 @@ func City(ctx context.Context, args []string) error {
 	f.IntVar(&o.Devices, "devices", 4, "`number` of app devices that may report")
 	f.BoolVar(&o.Wires, "wires", false, "a new city's core nodes reach each other over lines that --between can cut")
 	f.BoolVar(&o.NoRestart, "no-restart", false, "leave a dead process dead; without it, it starts again after a second")
+	f.BoolVar(&o.Encrypt, "encrypt", false, "encrypt what the nodes and stations write on their disks, under keys in the data directory's disk-keys; it stays so")
 	limits := f.String("limits", "", "`off`: no limits on how often a device or an address reports, for measurements")
 	var cut cutFlag
 	f.Var(&cut, "cut", "cut the line of a running city, as --cut or --cut=`mode`: refuse, blackhole, up, down")

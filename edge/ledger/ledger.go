@@ -24,6 +24,7 @@ import (
 	"github.com/dgraph-io/badger/v4"
 
 	"wardline/sync/record"
+	"wardline/sync/tables"
 )
 
 // Ledger is the store. Its methods may be called from many goroutines.
@@ -128,6 +129,9 @@ func Open(o Options) (*Ledger, error) {
 	options := o.badgerOptions(short)
 	if l.emptyLog = emptyLog(); l.emptyLog != "" {
 		options = options.WithValueDir(l.emptyLog)
+	}
+	if options, err = tables.Encrypted(options, o.Key, o.KeyBefore); err != nil {
+		return nil, errors.Join(fmt.Errorf("ledger: %w", err), dropEmptyLog(l.emptyLog))
 	}
 	if l.db, err = badger.Open(options); err != nil {
 		return nil, errors.Join(fmt.Errorf("ledger: opening %s: %w", o.Dir, err), dropEmptyLog(l.emptyLog))

@@ -63,6 +63,8 @@ type Options struct {
 	// each of its requests, how long it is since it was handed in. The committer
 	// calls it: it must not block, nor keep the list.
 	Observe func(commit time.Duration, waits []time.Duration)
+	// Key encrypts the store's files, KeyBefore did; nil: in the clear (tables.Encrypted).
+	Key, KeyBefore *[32]byte
 	// Fresh gives wrapped keys as they are to be stored; nil: as they come.
 	Fresh Freshener
 }

@@ -2,8 +2,6 @@ package sealing
 
 import (
 	"context"
-	"crypto/aes"
-	"crypto/cipher"
 	"crypto/hkdf"
 	"crypto/rand"
 	"crypto/sha256"
@@ -26,8 +24,8 @@ import (
 // what is not wrapped anew yet. What only a destroyed one could unwrap is erased.
 // Its methods may be called from many goroutines.
 type Ring struct {
-	dir string
-	kek *[32]byte // seals the files; nil: they are plain
+	dir  string
+	disk *Disk // seals the files
 
 	mu      sync.Mutex // guards all below
 	keys    map[[8]byte]ringKey
@@ -44,11 +42,11 @@ type ringKey struct {
 
 var ringName = regexp.MustCompile(`^wrapping-([0-9]+)-([0-9a-f]{16})\.key$`)
 
-// OpenRing reads the generations in a folder. kek, when set, is what seals the files,
-// so that the folder alone opens nothing. older are keys from before there were
+// OpenRing reads the generations in a folder. The disk's key seals the files, so that the
+// folder alone opens nothing. older are keys from before there were
 // generations; they unwrap, and stay where they are.
-func OpenRing(dir string, kek *[32]byte, older ...*Keyring) (*Ring, error) {
-	r := &Ring{dir: dir, kek: kek, keys: map[[8]byte]ringKey{}, chosen: make(chan struct{})}
+func OpenRing(dir string, disk *Disk, older ...*Keyring) (*Ring, error) {
+	r := &Ring{dir: dir, disk: disk, keys: map[[8]byte]ringKey{}, chosen: make(chan struct{})}
 	for _, o := range older {
 		r.keys[o.ID] = ringKey{w: o.Wrapper}
 	}
@@ -70,7 +68,7 @@ func OpenRing(dir string, kek *[32]byte, older ...*Keyring) (*Ring, error) {
 			continue
 		}
 		path := filepath.Join(dir, e.Name())
-		secret, err := r.read(path)
+		secret, err := disk.read(path)
 		if err != nil {
 			return nil, err
 		}
@@ -101,86 +99,6 @@ func (r *Ring) add(gen uint32, secret [32]byte, path string) error {
 	return err
 }
 
-// ErrOtherKey says that a file is sealed with another key than the one given.
-var ErrOtherKey = errors.New("sealing: the key does not open it")
-
-func (r *Ring) read(path string) (s [32]byte, err error) {
-	b, err := os.ReadFile(path)
-	if err != nil {
-		return s, fmt.Errorf("sealing: %w", err)
-	}
-	if r.kek == nil {
-		if len(b) == sealedFile {
-			return s, fmt.Errorf("%w: %s is sealed with the disk's key; name it as disk_key", ErrOtherKey, path)
-		}
-		return secretOf(path, b, nil)
-	}
-	if len(b) == len(s) { // from before the disk had a key
-		if s, err = secretOf(path, b, nil); err == nil {
-			err = r.write(path, s)
-		}
-		return s, err
-	}
-	g, err := fileGCM(r.kek)
-	if err != nil {
-		return s, err
-	}
-	if len(b) != sealedFile {
-		return s, fmt.Errorf("sealing: %s has %d bytes, a sealed key has %d; put the right file there, or a copy of another node's", path, len(b), sealedFile)
-	}
-	plain, err := g.Open(nil, b[:12], b[12:], []byte(filepath.Base(path)))
-	if err != nil {
-		return s, fmt.Errorf("%w: %s; the file that disk_key names is not the one with which this disk was written", ErrOtherKey, path)
-	}
-	copy(s[:], plain)
-	return s, nil
-}
-
-// sealedFile is the length of a sealed key's file: nonce, secret, tag.
-const sealedFile = 12 + 32 + 16
-
-func fileGCM(kek *[32]byte) (cipher.AEAD, error) {
-	block, err := aes.NewCipher(kek[:])
-	if err != nil {
-		return nil, err
-	}
-	return cipher.NewGCM(block)
-}
-
-// write puts a secret into its file, durably: the old or the new is there, whole.
-func (r *Ring) write(path string, secret [32]byte) error {
-	b := secret[:]
-	if r.kek != nil {
-		g, err := fileGCM(r.kek)
-		if err != nil {
-			return err
-		}
-		nonce := make([]byte, 12, sealedFile)
-		_, _ = rand.Read(nonce) // crypto/rand.Read never fails
-		b = g.Seal(nonce, nonce, secret[:], []byte(filepath.Base(path)))
-	}
-	f, err := os.CreateTemp(r.dir, ".key-*")
-	if err != nil {
-		return fmt.Errorf("sealing: %w", err)
-	}
-	_, err = f.Write(b)
-	if err = errors.Join(err, f.Sync(), f.Close()); err == nil {
-		err = os.Rename(f.Name(), path)
-	}
-	if err != nil {
-		return fmt.Errorf("sealing: %w", errors.Join(err, os.Remove(f.Name())))
-	}
-	return syncFolder(r.dir)
-}
-
-func syncFolder(dir string) error {
-	d, err := os.Open(dir)
-	if err != nil {
-		return fmt.Errorf("sealing: %w", err)
-	}
-	return errors.Join(d.Sync(), d.Close())
-}
-
 // Put keeps a generation's secret, durably. It makes no key current.
 func (r *Ring) Put(gen uint32, secret [32]byte) error {
 	r.mu.Lock()
@@ -190,7 +108,7 @@ func (r *Ring) Put(gen uint32, secret [32]byte) error {
 		return nil
 	}
 	path := filepath.Join(r.dir, fmt.Sprintf("wrapping-%d-%x.key", gen, id))
-	if err := r.write(path, secret); err != nil {
+	if err := r.disk.write(path, secret); err != nil {
 		return err
 	}
 	return r.add(gen, secret, path)

@@ -11,9 +11,9 @@ import (
 	"wardline/sync/record"
 )
 
-func mustRing(t *testing.T, dir string, kek *[32]byte) *Ring {
+func mustRing(t *testing.T, dir string, disk *Disk) *Ring {
 	t.Helper()
-	r, err := OpenRing(dir, kek)
+	r, err := OpenRing(dir, disk)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -91,30 +91,54 @@ func TestRing_OfTwoKeysOfOneGeneration_TheOtherGoesWithTheTurn(t *testing.T) {
 	}
 }
 
-// TestRing_SealedFiles_NeedTheDisksKey: a wrong one is named, plain files of before are
-// taken over, and sealed ones are not taken for plain.
-func TestRing_SealedFiles_NeedTheDisksKey(t *testing.T) {
-	dir := t.TempDir()
-	plain := mustRing(t, dir, nil)
-	id := put(t, plain, 1)
-	kek := [32]byte{5}
-	if r := mustRing(t, dir, &kek); !r.Use(id) {
-		t.Fatal("the plain file of before is not taken over")
+// TestDisk_FilesAreSealed_UnderItsKeyAlone: a wrong one is named, files of before are
+// taken over when the key is set, changes or goes, and nothing is made where a key is missing.
+func TestDisk_FilesAreSealed_UnderItsKeyAlone(t *testing.T) {
+	dir, keys := t.TempDir(), t.TempDir()
+	disk := func(now, before string) *Disk {
+		t.Helper()
+		for _, name := range []string{now, before} {
+			if name != "" {
+				if err := os.WriteFile(filepath.Join(keys, name), []byte(name + "-key, thirty-two bytes long......")[:32], 0o600); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+		path := func(name string) string {
+			if name == "" {
+				return ""
+			}
+			return filepath.Join(keys, name)
+		}
+		d, err := OpenDisk(path(now), path(before))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return d
 	}
+	id := put(t, mustRing(t, dir, nil), 1)
 	list, err := filepath.Glob(filepath.Join(dir, "wrapping-*"))
 	if err != nil || len(list) != 1 {
 		t.Fatal(list, err)
 	}
-	if raw, err := os.ReadFile(list[0]); err != nil || len(raw) != sealedFile {
-		t.Errorf("%d bytes (%v)", len(raw), err)
+	for _, x := range []struct {
+		now, before string
+		size        int
+	}{{"a", "", sealedFile}, {"a", "", sealedFile}, {"b", "a", sealedFile}, {"b", "a", sealedFile}, {"b", "", sealedFile}} {
+		if r := mustRing(t, dir, disk(x.now, x.before)); !r.Use(id) {
+			t.Errorf("%+v: the key is not there", x)
+		}
+		if raw, err := os.ReadFile(list[0]); err != nil || len(raw) != x.size {
+			t.Errorf("%+v: %d bytes (%v)", x, len(raw), err)
+		}
 	}
-	if r := mustRing(t, dir, &kek); !r.Use(id) {
-		t.Error("the sealed file does not open")
-	}
-	for _, wrong := range []*[32]byte{nil, {6}} {
+	for _, wrong := range []*Disk{nil, disk("", ""), disk("a", ""), disk("c", "a")} {
 		if _, err := OpenRing(dir, wrong); !errors.Is(err, ErrOtherKey) {
 			t.Errorf("with another key: %v", err)
 		}
+	}
+	if _, err := OpenDisk(filepath.Join(keys, "gone"), ""); err == nil {
+		t.Error("a missing key was made")
 	}
 }
 

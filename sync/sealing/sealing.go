@@ -28,14 +28,20 @@ func OpenKeyring(path string) (*Keyring, error) {
 	if err != nil {
 		return nil, err
 	}
+	return NewKeyring(secret)
+}
+
+// NewKeyring is a Keyring of a secret.
+func NewKeyring(secret [32]byte) (*Keyring, error) {
 	sum := sha256.Sum256(append([]byte("wardline wrapping key name\x00"), secret[:]...))
 	w, err := record.NewWrapper([8]byte(sum[:8]), secret)
 	return &Keyring{w}, err
 }
 
-// SigningKey reads a node's Ed25519 key from its seed file, or makes it.
-func SigningKey(path string) (ed25519.PrivateKey, error) {
-	seed, err := secretFile(path)
+// SigningKey reads a node's Ed25519 key from its seed file, sealed under the disk's key,
+// or makes it.
+func (d *Disk) SigningKey(path string) (ed25519.PrivateKey, error) {
+	seed, err := d.Secret(path)
 	if err != nil {
 		return nil, err
 	}
@@ -49,6 +55,11 @@ func Derive(path, label string) (key [32]byte, err error) {
 	if err != nil {
 		return key, err
 	}
+	return DeriveFrom(secret, label)
+}
+
+// DeriveFrom is Derive of a secret.
+func DeriveFrom(secret [32]byte, label string) (key [32]byte, err error) {
 	out, err := hkdf.Key(sha256.New, secret[:], nil, "wardline "+label, len(key))
 	copy(key[:], out)
 	return key, err
