@@ -32,7 +32,7 @@ type batch struct {
 	first  uint64
 	ranges []ownRange
 	keys   []byte
-	used   [][]byte // buffers that the transaction refers to
+	used   []nearBlock // whose buffers the transaction refers to
 	// broken is the first write that the store refused: the whole batch fails.
 	broken error
 	// onCommit runs after the sync, before the answers.
@@ -58,8 +58,9 @@ const maxSpare = 4
 
 func (b *batch) end() {
 	b.tx.Discard()
-	for _, buf := range b.used {
-		if len(b.l.spare) < maxSpare && cap(buf) <= 2*maxBlock {
+	for i := range b.used {
+		buf := b.used[i].v
+		if buf != nil && len(b.l.spare) < maxSpare && cap(buf) <= 2*maxBlock {
 			b.l.spare = append(b.l.spare, buf[:0])
 		}
 	}
@@ -176,6 +177,8 @@ func (b *batch) hold(h *held) error {
 	if len(b.block) == 0 {
 		if n := len(b.l.spare); n > 0 {
 			b.block, b.l.spare = b.l.spare[n-1], b.l.spare[:n-1]
+		} else {
+			b.block = make([]byte, 0, b.l.usual)
 		}
 		b.block, b.first = append(b.block, blockVersion), b.pos+1
 	}
@@ -204,7 +207,8 @@ func (b *batch) closeBlock() error {
 	if len(b.keys) > 0 {
 		err = errors.Join(err, b.set(blockKeysKey(b.first), b.keys))
 	}
-	b.used = append(b.used, b.block)
+	b.l.usual = min(len(b.block)+len(b.block)/8, maxBlock)
+	b.used = append(b.used, nearBlock{first: b.first, v: b.block})
 	b.block, b.ranges, b.keys = nil, b.ranges[:0], nil
 	return err
 }
@@ -347,7 +351,7 @@ func (b *batch) Once(id record.ID) (Stored, bool, error) {
 	if !b.l.ids.maybe(id) {
 		return Stored{}, false, nil
 	}
-	return getOnce(b.tx, id)
+	return b.l.getOnce(b.tx, id)
 }
 
 // Note reads a small row.
@@ -380,7 +384,7 @@ func (b *batch) Incident(id record.ID) ([]record.Body, error) {
 // onDisk reads an own entry that was committed before this batch.
 func (b *batch) onDisk(c chainName, seq record.Seq) (h held, ok bool, err error) {
 	err = b.l.db.View(func(tx *badger.Txn) error {
-		h, ok, err = ofChain(tx, c, seq)
+		h, ok, err = b.l.ofChain(tx, c, seq)
 		return err
 	})
 	return h, ok, err

@@ -95,3 +95,18 @@ func BenchmarkOpen(b *testing.B) {
 		})
 	}
 }
+
+// BenchmarkIncident reads single reports out of blocks of a flood, one after the other, as search does.
+func BenchmarkIncident(b *testing.B) {
+	l := mustOpen(b, b.TempDir())
+	const n = 4000
+	flood(b, l.Ledger, 0, n, func(int) bool { return false })
+	b.ReportAllocs()
+	i := 0
+	for b.Loop() {
+		if rows, err := l.Incident(reportID(i % n)); err != nil || len(rows) == 0 {
+			b.Fatal(len(rows), err)
+		}
+		i++
+	}
+}

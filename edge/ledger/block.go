@@ -115,7 +115,13 @@ func chainOf(raw []byte) (name chainName, seq record.Seq) {
 
 // eachHeld calls f for the entries of the block that begins at position first; false when
 // there is no such block. What f gets is valid only during the call.
-func eachHeld(tx *badger.Txn, first uint64, f func(raw []byte, at place) error) (bool, error) {
+func (l *Ledger) eachHeld(tx *badger.Txn, first uint64, f func(raw []byte, at place) error) (bool, error) {
+	if b, ok := l.near.of(first); ok {
+		if b.first != first {
+			return false, nil
+		}
+		return true, eachOf(first, b.v, f)
+	}
 	it, err := tx.Get(blockKey(first))
 	if errors.Is(err, badger.ErrKeyNotFound) {
 		return false, nil
@@ -123,24 +129,39 @@ func eachHeld(tx *badger.Txn, first uint64, f func(raw []byte, at place) error) 
 	if err != nil {
 		return false, err
 	}
-	return true, it.Value(func(v []byte) error {
-		r, err := readBlock(first, v)
-		for err == nil {
-			raw, at, rerr := r.raw()
-			if rerr != nil || raw == nil {
-				return rerr
-			}
-			err = f(raw, at)
+	if it.ValueSize() < nearLeast {
+		return true, it.Value(func(v []byte) error { return eachOf(first, v, f) })
+	}
+	v, err := it.ValueCopy(nil)
+	if err != nil {
+		return true, err
+	}
+	l.near.put(first, v)
+	return true, eachOf(first, v, f)
+}
+
+func eachOf(first uint64, v []byte, f func(raw []byte, at place) error) error {
+	r, err := readBlock(first, v)
+	for err == nil {
+		raw, at, rerr := r.raw()
+		if rerr != nil || raw == nil {
+			return rerr
 		}
-		if errors.Is(err, errStop) {
-			return nil
-		}
-		return err
-	})
+		err = f(raw, at)
+	}
+	if errors.Is(err, errStop) {
+		return nil
+	}
+	return err
 }
 
 // blockOf finds the block in which a position lies; 0 when there is none.
-func blockOf(tx *badger.Txn, pos uint64) uint64 { return seekBlock(tx, pos, true) }
+func (l *Ledger) blockOf(tx *badger.Txn, pos uint64) uint64 {
+	if b, ok := l.near.of(pos); ok {
+		return b.first
+	}
+	return seekBlock(tx, pos, true)
+}
 
 // seekBlock finds the last block that begins at a position or before it, or the first that begins there or behind
 // it; 0 when there is none.
@@ -156,9 +177,9 @@ func seekBlock(tx *badger.Txn, pos uint64, back bool) uint64 {
 }
 
 // heldAt reads the entry at a place, copied out of the store.
-func heldAt(tx *badger.Txn, at place) (h held, err error) {
+func (l *Ledger) heldAt(tx *badger.Txn, at place) (h held, err error) {
 	found := false
-	_, err = eachHeld(tx, at.block, func(raw []byte, p place) error {
+	_, err = l.eachHeld(tx, at.block, func(raw []byte, p place) error {
 		if p.pos < at.pos {
 			return nil
 		}
@@ -205,12 +226,12 @@ func eachRange(tx *badger.Txn, c chainName, from record.Seq, f func(chainRange) 
 }
 
 // ofChain reads one own entry; false when the disk has none there.
-func ofChain(tx *badger.Txn, c chainName, seq record.Seq) (h held, ok bool, err error) {
+func (l *Ledger) ofChain(tx *badger.Txn, c chainName, seq record.Seq) (h held, ok bool, err error) {
 	err = eachRange(tx, c, seq, func(r chainRange) error {
 		if r.first > seq {
 			return errStop
 		}
-		_, err := eachHeld(tx, r.block, func(raw []byte, at place) error {
+		_, err := l.eachHeld(tx, r.block, func(raw []byte, at place) error {
 			name, s := chainOf(raw)
 			if name != c || s != seq {
 				return nil

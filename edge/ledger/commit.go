@@ -146,6 +146,12 @@ func (l *Ledger) commit(reqs []*request) error {
 		f()
 	}
 	l.smu.Unlock()
+	for i := range b.used {
+		if u := &b.used[i]; len(u.v) >= nearLeast {
+			l.near.put(u.first, u.v)
+			u.v = nil // its buffer is not used again
+		}
+	}
 	l.ids.add(slices.Collect(maps.Keys(b.once))...)
 	l.gate.written += b.bytes
 	l.counts.entries.Add(b.entries)

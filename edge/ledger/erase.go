@@ -74,8 +74,8 @@ func (b *batch) dropKeys(rows []Row) (n int, err error) {
 	var block uint64
 	gone := map[string]bool{} // place in the block, id
 	err = b.l.db.View(func(tx *badger.Txn) error {
-		block = blockOf(tx, rows[0].Position)
-		for n < len(rows) && (n == 0 || blockOf(tx, rows[n].Position) == block) {
+		block = b.l.blockOf(tx, rows[0].Position)
+		for n < len(rows) && (n == 0 || b.l.blockOf(tx, rows[n].Position) == block) {
 			gone[string(placedKey(rows[n].Position-block, rows[n].Body.Payload.Sealed.Key))] = true
 			n++
 		}

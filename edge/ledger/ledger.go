@@ -35,6 +35,7 @@ type Ledger struct {
 	emptyLog string
 
 	clock *record.Clock
+	near  near
 	gate  gate
 	ids   filter
 	found OpenReport
@@ -57,6 +58,7 @@ type Ledger struct {
 	taken []*request
 	done  []answer
 	spare [][]byte // buffers of blocks
+	usual int      // bytes of a block, as the last one was
 
 	smu      sync.RWMutex // guards what the committer shares with readers
 	chains   map[chainName]*chainRow
@@ -190,8 +192,8 @@ func (l *Ledger) load() error {
 		if err != nil {
 			return err
 		}
-		if first := blockOf(tx, math.MaxUint64); first > 0 {
-			_, err := eachHeld(tx, first, func(_ []byte, at place) error {
+		if first := l.blockOf(tx, math.MaxUint64); first > 0 {
+			_, err := l.eachHeld(tx, first, func(_ []byte, at place) error {
 				l.position.Store(at.pos)
 				return nil
 			})

@@ -67,7 +67,7 @@ func (l *Ledger) Read(c record.ChainID, from record.Seq, maxCount, maxBytes int)
 				return errStop
 			}
 			took, full := map[uint16]bool{}, false // by their places in the block
-			found, err := eachHeld(tx, r.block, func(raw []byte, at place) error {
+			found, err := l.eachHeld(tx, r.block, func(raw []byte, at place) error {
 				n, seq := chainOf(raw)
 				if n != name || seq != want {
 					return nil
@@ -127,7 +127,7 @@ func blockKeys(tx *badger.Txn, block uint64, out []record.WrappedKey, want func(
 // Key is the wrapped key of a sealed part of an entry at a position; nil when it is gone.
 func (l *Ledger) Key(pos uint64, id record.KeyID) (k *record.WrappedKey, err error) {
 	err = l.db.View(func(tx *badger.Txn) error {
-		keys, err := blockKeys(tx, blockOf(tx, pos), nil, func(_ uint16, of record.KeyID) bool { return of == id })
+		keys, err := blockKeys(tx, l.blockOf(tx, pos), nil, func(_ uint16, of record.KeyID) bool { return of == id })
 		if err != nil || len(keys) > 0 {
 			if len(keys) > 0 {
 				k = &keys[0]
@@ -148,7 +148,7 @@ func (l *Ledger) Key(pos uint64, id record.KeyID) (k *record.WrappedKey, err err
 // Once is the stored answer for an id.
 func (l *Ledger) Once(id record.ID) (s Stored, ok bool, err error) {
 	err = l.db.View(func(tx *badger.Txn) error {
-		s, ok, err = getOnce(tx, id)
+		s, ok, err = l.getOnce(tx, id)
 		return err
 	})
 	return s, ok, err
@@ -184,7 +184,7 @@ func (l *Ledger) incident(tx *badger.Txn, id record.ID, upTo uint64) ([]Row, err
 		if err != nil {
 			return nil, err
 		}
-		h, err := heldAt(tx, at)
+		h, err := l.heldAt(tx, at)
 		if err != nil && !errors.Is(err, errLost) {
 			return nil, err
 		}
@@ -208,7 +208,7 @@ func (l *Ledger) incident(tx *badger.Txn, id record.ID, upTo uint64) ([]Row, err
 		if at.pos > upTo {
 			continue
 		}
-		h, err := heldAt(tx, at)
+		h, err := l.heldAt(tx, at)
 		if errors.Is(err, errLost) {
 			continue
 		}
@@ -329,9 +329,9 @@ func (l *Ledger) each(pos uint64, f func(raw []byte, at place) error) error {
 			return err
 		}
 		for first := next; next <= upTo && !stopped; first = next {
-			found, err := eachHeld(tx, first, visit)
+			found, err := l.eachHeld(tx, first, visit)
 			if err == nil && !found { // in the middle of a block
-				_, err = eachHeld(tx, blockOf(tx, first), visit)
+				_, err = l.eachHeld(tx, l.blockOf(tx, first), visit)
 			}
 			if err != nil {
 				return err
@@ -355,7 +355,7 @@ func (l *Ledger) Receipt(c record.ChainID) (record.Receipt, bool) {
 }
 
 // getOnce reads what is known of a report's first arrival.
-func getOnce(tx *badger.Txn, id record.ID) (Stored, bool, error) {
+func (l *Ledger) getOnce(tx *badger.Txn, id record.ID) (Stored, bool, error) {
 	v, err := get(tx, idKey(rowOnce, id[:]))
 	if err != nil || v == nil {
 		return Stored{}, false, err
@@ -364,7 +364,7 @@ func getOnce(tx *badger.Txn, id record.ID) (Stored, bool, error) {
 	if err != nil {
 		return Stored{}, false, err
 	}
-	h, err := heldAt(tx, at)
+	h, err := l.heldAt(tx, at)
 	if errors.Is(err, errLost) {
 		return Stored{}, false, nil // it is taken anew
 	}

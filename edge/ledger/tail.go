@@ -204,7 +204,7 @@ func (l *Ledger) walk(tx *badger.Txn, c *chainRow, want record.Hash, seq record.
 		}
 		var list []record.Entry
 		if ok {
-			if list, err = ownEntries(tx, name, r, seq); err != nil {
+			if list, err = l.ownEntries(tx, name, r, seq); err != nil {
 				return err
 			}
 		}
@@ -238,8 +238,8 @@ func rangeOf(tx *badger.Txn, c chainName, seq record.Seq) (r chainRange, ok bool
 
 // ownEntries are the entries of a range up to a seq that can be read, in order; what is
 // damaged ends them.
-func ownEntries(tx *badger.Txn, c chainName, r chainRange, upTo record.Seq) (out []record.Entry, err error) {
-	_, err = eachHeld(tx, r.block, func(raw []byte, at place) error {
+func (l *Ledger) ownEntries(tx *badger.Txn, c chainName, r chainRange, upTo record.Seq) (out []record.Entry, err error) {
+	_, err = l.eachHeld(tx, r.block, func(raw []byte, at place) error {
 		if name, seq := chainOf(raw); name != c || seq < r.first || seq > upTo {
 			return nil
 		}
@@ -273,7 +273,7 @@ func (l *Ledger) mend(tx *badger.Txn, c *chainRow, broken record.Seq) error {
 	}
 	c.Seq, c.Hash = 0, record.Hash{}
 	for i := len(before) - 1; i >= 0 && c.Seq == 0; i-- {
-		list, err := ownEntries(tx, name, before[i], broken-1)
+		list, err := l.ownEntries(tx, name, before[i], broken-1)
 		if err != nil {
 			return err
 		}
