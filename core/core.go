@@ -245,9 +245,10 @@ func (n *Node) Run(ctx context.Context) error {
 			}
 		}()
 	}
+	proxies, _ := api.ParseProxies(n.c.TrustedProxies) // New has validated them
 	in := identity.NewSessions(n.wall, n.session, n.people).Keep(sessions{n}).Idle(time.Duration(n.c.SessionIdleMin) * time.Minute)
 	srv := api.New(api.Config{Backend: backend{n}, Directory: n.people, Sessions: in, Now: n.wall,
-		Metrics: n.metrics(), Log: n.log, Limits: n.limits, SignOn: n.signOn()})
+		Metrics: n.metrics(), Log: n.log, Limits: n.limits, Proxies: proxies, SignOn: n.signOn()})
 	start(&fg, "sessions", func() error { return in.Run(front) })
 	start(&fg, "http", func() error { return srv.Serve(front, n.http) })
 	if n.trust.https != nil {

@@ -49,6 +49,9 @@ type Config struct {
 	ContactsFile string `json:"contacts_file,omitempty" yaml:"contacts_file"`
 	// Limits bound the reports of one device and of one address.
 	Limits rates.Config `json:"limits,omitzero" yaml:"limits"`
+	// TrustedProxies are the servers in front of this one, addresses or networks, whose
+	// X-Forwarded-For is believed, so that who is behind them does not share one address.
+	TrustedProxies []string `json:"trusted_proxies,omitempty" yaml:"trusted_proxies"`
 	// SessionIdleMin is after how many minutes without a use an officer's session ends; a
 	// page that is open uses it. 0 takes the default, 30.
 	SessionIdleMin int `json:"session_idle_min,omitempty" yaml:"session_idle_min"`
@@ -102,6 +105,8 @@ func (c *Config) Validate() error {
 	if field := c.Limits.Negative(); field != "" {
 		f.Add("limits."+field, "write 0 for the default, or more; off: true is no limit", "is below 0")
 	}
+	_, perr := api.ParseProxies(c.TrustedProxies)
+	f.Under("", perr)
 	f.Under("", identity.CheckIdle(c.SessionIdleMin))
 	if c.ReserveMB < 0 {
 		f.Add("reserve_mb", "write 0 for the default, or more", "is %d", c.ReserveMB)

@@ -59,6 +59,7 @@ var measures = []struct {
 	{"drain", "a backlog drained into three core nodes, and an urgent report meanwhile", (*bench).drain},
 	{"many", "what an entry costs the core from all stations at once, beside one station", (*bench).many},
 	{"grow", "the core with many entries beside few; the start and memory of a node", (*bench).grow},
+	{"trust", "log-ins, connections and idle devices with TLS and passwords", (*bench).trust},
 	{"size", "size, start and memory of a station", (*bench).sizes},
 }
 

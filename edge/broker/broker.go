@@ -181,10 +181,17 @@ func (b *Broker) admit(d door, nc net.Conn, p *pass) bool {
 
 // serve is the life of a connection; it ends after the writer.
 func (b *Broker) serve(d door, c *conn) {
-	err := d.greet(c)
-	if err == nil {
-		err = c.begin()
-	}
+	// In a goroutine of its own: a handshake and a log-in make a stack large, and this one
+	// lives as long as the connection.
+	greeted := make(chan error, 1)
+	go func() {
+		err := d.greet(c)
+		if err == nil {
+			err = c.begin()
+		}
+		greeted <- err
+	}()
+	err := <-greeted
 	if err == nil {
 		err = b.establish(d, c)
 		_ = c.Close() // it only begins the end

@@ -81,7 +81,7 @@ func Default() Config {
 		Listeners: []Listener{{Network: "tcp", Addr: "127.0.0.1:1883"}},
 		// A ward has a few hundred fixed devices and some thousand phones; a
 		// connection costs about 40 KiB.
-		MaxClients: 4096,
+		MaxClients: 8192,
 		// A login takes milliseconds; 256 at once absorb a station's restart.
 		MaxHalfOpen:    256,
 		ConnectTimeout: 10 * time.Second,

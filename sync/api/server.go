@@ -51,6 +51,8 @@ type Config struct {
 	// Metrics is what /metrics serves, with the interface's own figures; nil: nothing.
 	Metrics *prometheus.Registry
 	Log     *slog.Logger
+	// Proxies stand in front of this node and say from where a request came.
+	Proxies Proxies
 	// SignOn is the city's OpenID Connect provider; nil: none.
 	SignOn SignOn
 	// Limits bound the reports of a device and of an address; nil: none.
@@ -217,6 +219,7 @@ func (s *Server) Handler() http.Handler {
 	inner := s.count(csrf.Handler(s.mux))
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		s.doors.asked(r)
+		s.Proxies.locate(r)
 		h := w.Header()
 		h.Set("X-Content-Type-Options", "nosniff")
 		h.Set("Referrer-Policy", "no-referrer")

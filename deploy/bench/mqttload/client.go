@@ -10,6 +10,7 @@
 package mqttload
 
 import (
+	"crypto/tls"
 	"encoding/binary"
 	"encoding/hex"
 	"errors"
@@ -19,8 +20,9 @@ import (
 )
 
 const (
-	// keepAlive is what is asked for at CONNECT, in seconds.
-	keepAlive = 60
+	// keepAlive is what is asked for at CONNECT, in seconds: idle clients, which send no
+	// ping, stay for half as long again.
+	keepAlive = 250
 	// maxPacket bounds what a broker may send; only acknowledgements are expected.
 	maxPacket = 256 << 10
 	// silence is how long a broker may owe an acknowledgement.
@@ -41,7 +43,9 @@ const numberLen = 12
 // Config is one connection.
 type Config struct {
 	Addr, Client, User, Password, Topic string
-	Window                              int
+	// TLS is how the connection is encrypted; nil: not.
+	TLS    *tls.Config
+	Window int
 	// Messages are sent in turn, again and again; all of the same length.
 	Messages []Message
 	// Latencies keeps the time from each write to its acknowledgement.
@@ -91,7 +95,9 @@ func Dial(c Config) (*Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	l.conn = conn
+	if l.conn = conn; c.TLS != nil {
+		l.conn = tls.Client(conn, c.TLS)
+	}
 	if err := l.login(); err != nil {
 		return nil, errors.Join(err, conn.Close())
 	}
