@@ -70,3 +70,10 @@ func TestAdministration_SecondWardOfficersDevicesRules_EveryChangeSaysWho(t *tes
 	needBrowser(t)
 	browse(t, startTown(t), "admin.test.mjs")
 }
+
+// TestExercise_MarkedRungWhereJoinedMadeRealAndEnded: an exercise at the command centre, a
+// ward's desk and a citizen's phone.
+func TestExercise_MarkedRungWhereJoinedMadeRealAndEnded(t *testing.T) {
+	needBrowser(t)
+	browse(t, startTown(t), "exercise.test.mjs")
+}

@@ -100,13 +100,22 @@ func edgeInit(ctx context.Context, args []string) error {
 	if err := writeNew(c.TLS.TokenFile, *token+"\n"); err != nil {
 		return err
 	}
-	fmt.Fprintf(os.Stderr, "%s is ready; the ward desk is at http://%s", file, c.HTTP)
+	fmt.Fprintf(os.Stderr, "%s is ready; the ward desk is at http://%s/desk/", file, here(c.HTTP))
 	if !*run {
 		fmt.Fprintf(os.Stderr, " once the station runs:\n  wardline edge --config %s\n", file)
 		return nil
 	}
 	fmt.Fprintf(os.Stderr, "; ctrl-C ends the station, and this starts it again:\n  wardline edge --config %s\n", file)
 	return Edge(ctx, []string{"--config", file})
+}
+
+// here is a listening address as a browser on this machine writes it.
+func here(addr string) string {
+	host, port, err := net.SplitHostPort(addr)
+	if ip := net.ParseIP(host); err == nil && (host == "" || ip != nil && ip.IsUnspecified()) {
+		return net.JoinHostPort("localhost", port)
+	}
+	return addr
 }
 
 // edgeFile is the configuration in the form in which people change it.

@@ -4,6 +4,7 @@ import type { JSX } from "preact";
 import { useState } from "preact/hooks";
 import { del, patch, post, type Role } from "../lib/api";
 import { dated } from "../lib/clock";
+import { plain } from "../desk/order";
 import { useKeys } from "../lib/keys";
 import { me } from "../lib/session";
 import { Button, Field } from "../lib/ui";
@@ -18,8 +19,6 @@ type Asking = { kind: "add" } | { kind: "change" | "reset" | "disable" | "end"; 
 const asking = signal<Asking>(null);
 const search = signal("");
 const gone = signal(false);
-
-const plain = (s: string): string => s.normalize("NFD").replace(/\p{M}/gu, "").replace(/đ/gi, "d").toLowerCase();
 
 export function Officers(): JSX.Element {
   useLists(accounts, units, wards);

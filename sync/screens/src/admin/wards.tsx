@@ -3,6 +3,7 @@ import { signal } from "@preact/signals";
 import type { JSX } from "preact";
 import { useRef, useState } from "preact/hooks";
 import { upload } from "../lib/api";
+import { plain } from "../desk/order";
 import { useKeys } from "../lib/keys";
 import { Button } from "../lib/ui";
 import { mayChange, stations, useLists, wards, type Preview, type WardRef } from "./data";
@@ -12,6 +13,7 @@ import { a, type Key } from "./words";
 interface Waiting { file: File; keep: boolean; preview: Preview }
 const waiting = signal<Waiting | null>(null);
 const done = signal("");
+const find = signal("");
 
 export function Wards(): JSX.Element {
   useLists(wards, stations);
@@ -20,7 +22,7 @@ export function Wards(): JSX.Element {
   const input = useRef<HTMLInputElement>(null);
   const change = mayChange();
   const pick = (): void => input.current?.click();
-  useKeys({ N: () => change && pick() }, waiting.value === null);
+  useKeys({ N: () => change && pick(), "/": () => document.getElementById("find")?.focus() }, waiting.value === null);
   const look = async (file: File, keep: boolean): Promise<void> => {
     setBusy(true);
     setWrong("");
@@ -35,6 +37,8 @@ export function Wards(): JSX.Element {
     }
   };
   const list = wards.value.value;
+  const want = plain(find.value.trim());
+  const shown = list.filter((x) => plain(`${x.code} ${x.name}`).includes(want));
   const served = new Set(stations.value.value.map((s) => s.ward));
   return (
     <section class="panel" aria-labelledby="h-wards">
@@ -45,7 +49,8 @@ export function Wards(): JSX.Element {
       {wrong && <p class="error" role="alert">{a("file_wrong")} {wrong}</p>}
       {done.value && <p role="status">{done.value}</p>}
       <p>{a("wards_n", { n: list.length, drawn: list.filter((x) => x.drawn).length })}</p>
-      <Table label={a("wards")} of={list} id={(x) => x.code} none={a("reading")}
+      <label class="row filters"><span>{a("find")} <kbd aria-hidden="true">/</kbd></span><input id="find" type="search" value={find.value} onInput={(e) => (find.value = e.currentTarget.value)} /></label>
+      <Table label={a("wards")} of={shown} id={(x) => x.code} none={list.length ? a("no_ward_found") : a("reading")}
         columns={[{ head: a("code"), name: true, cell: (x) => <span class="mono">{x.code}</span> }, { head: a("ward"), cell: (x) => x.name }, { head: a("boundary"), cell: (x) => (x.drawn ? a("drawn") : a("centre_only")) },
           { head: a("station"), cell: (x) => (served.has(x.code) ? a("has_station") : a("no_station")) }]} />
       {waiting.value && <Ask of={waiting.value} busy={busy} again={(keep) => { waiting.value = { ...waiting.value!, keep }; void look(waiting.value!.file, keep); }} />}

@@ -18,8 +18,8 @@ export function byWard(rows: readonly Row[]): Map<string, WardState> {
   return m;
 }
 
-/** Silent: not connected; a ward without any station is not in the list at all. */
-export const silent = (stations: readonly Station[]): Map<string, Station> => new Map(stations.filter((s) => !s.connected).map((s) => [s.ward, s]));
+/** Silent: not connected; a ward without any station is not in the list at all, and one that was revoked is missed by nobody. */
+export const silent = (stations: readonly Station[]): Map<string, Station> => new Map(stations.filter((s) => !s.connected && s.enrolment !== "revoked").map((s) => [s.ward, s]));
 
 export interface Missed { row: Row; step: string; at: number }
 

@@ -22,7 +22,7 @@ export const stationsOld = (): boolean => stationsAt.value === 0 || Date.now() -
 export function Stations(): JSX.Element {
   const at = now.value;
   const old = stationsOld();
-  const list = [...stations.value].sort((a, b) => Number(a.connected) - Number(b.connected) || (a.name < b.name ? -1 : 1));
+  const list = stations.value.filter((s) => s.connected || s.enrolment !== "revoked").sort((a, b) => Number(a.connected) - Number(b.connected) || (a.name < b.name ? -1 : 1));
   return (
     <div class={old ? "stale" : ""} data-testid="stations">
       <p class="dim small">{stationsAt.value ? c("asked_at", { time: clock(stationsAt.value) }) : c("no_answer")}</p>
@@ -34,7 +34,7 @@ export function Stations(): JSX.Element {
             <tr key={s.id} class={up ? "" : "stale"}>
               <th scope="row"><button type="button" class="link" onClick={() => ofWard(s.ward)}>{s.name || s.id}</button></th>
               <td><b>{old ? "?" : s.connected ? c("ok") : c("lost")}</b></td>
-              <td>{up ? (s.line?.lag ?? 0) : "?"}</td>
+              <td>{up ? (s.health?.lag ?? s.line?.lag ?? "?") : "?"}</td>
               <td>{s.last_heard ? span(at - Date.parse(s.last_heard)) : "–"}</td>
               <td>{up ? `${(s.devices ?? []).length}${quiet ? ` · ${c("device_silent", { n: quiet })}` : ""}` : "?"}</td>
               <td>{(s.alarms ?? []).join("; ")}</td>

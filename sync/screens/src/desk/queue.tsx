@@ -24,7 +24,8 @@ function Line(p: { id: ID; row: Row | undefined }): JSX.Element {
   }, [on]);
   if (!r) return <li class="line gone" ref={me_}><span>{t("gone")}</span></li>;
   const holder = holderOf(r, unit.value);
-  const alone = heard(r) && unclaimed(r, unit.value, now.value);
+  const free = unclaimed(r, unit.value, now.value);
+  const alone = free && heard(r);
   return (
     <li ref={me_} class={`line ${r.priority ?? ""} ${on ? "on" : ""} ${alone ? "alone" : ""} ${r.silent ? "silent" : ""} ${r.exercise ? "practice" : ""}`} data-id={p.id}
       onPointerEnter={() => (hovered.value = p.id)} onPointerLeave={() => hovered.value === p.id && (hovered.value = null)}>
@@ -37,7 +38,7 @@ function Line(p: { id: ID; row: Row | undefined }): JSX.Element {
         <span class="text">{r.brief?.text || (r.silent ? "" : "—")}{r.brief?.place ? <span class="dim"> · {r.brief.place}</span> : null}</span>
         <span class="tags">
           {r.exercise && <span class="tag practice">{e("exercise")}</span>}
-          {holder ? <span class="tag holder">{holder === me.value?.user ? t("mine") : holder}</span> : <span class="tag">{alone ? t("unclaimed") : "–"}</span>}
+          {holder ? <span class="tag holder">{holder === me.value?.user ? t("mine") : holder}</span> : <span class="tag">{free ? t("unclaimed") : "–"}</span>}
           <span class="tag">{w(r.status)}</span>
           {r.verdict && <span class="tag">{reasonWord(r.verdict.split(":")[0])}</span>}
           {r.silent && <span class="tag loud">{t("silent_alarm")}</span>}
