@@ -22,7 +22,7 @@ func (n *Node) openIndex() {
 		return n.keys.Derive(ctx, "search")
 	}
 	n.index = search.New(search.Options{Dir: filepath.Join(n.c.Dir, "search"), Log: searchLog{cityLog{n.machine}, backend{n}}, Logger: n.log,
-		Key: key,
+		Key: key, Again: true,
 		Room: func() bool {
 			level, err := n.space.Level()
 			return err == nil && level == cluster.SpacePlenty

@@ -255,6 +255,55 @@ func TestIndex_KeyThatIsReplacedWhileItRuns_IsTakenAtOnceWhenSeen(t *testing.T) 
 	}
 }
 
+// TestIndex_LogThatComesAgain_IsWaitedFor: a power cut takes more of a core node's state
+// than of its index.
+func TestIndex_LogThatComesAgain_IsWaitedFor(t *testing.T) {
+	dir := t.TempDir()
+	log := func(n int) *logbook {
+		l := newLog()
+		for i := range n {
+			l.report(i, said{Text: "xe"})
+		}
+		return l
+	}
+	open := func(l *logbook, f func(*Index) error) {
+		t.Helper()
+		x := New(Options{Dir: dir, Log: l, Again: true, Key: func() ([32]byte, error) { return [32]byte{}, nil }, Logger: slog.New(slog.DiscardHandler)})
+		if err := x.hold(context.Background(), func() error { return f(x) }); err != nil {
+			t.Fatal(err)
+		}
+	}
+	open(log(30), func(x *Index) error { _, err := x.step(); return err })
+	l := log(20)
+	open(l, func(x *Index) error {
+		if n, err := x.step(); n != 0 || err != nil || x.State().Position != 30 {
+			t.Errorf("%d, %v: %+v", n, err, x.State())
+		}
+		for i := 20; i < 40; i++ {
+			l.report(i, said{Text: "xe"})
+		}
+		if n, err := x.step(); n != 10 || err != nil {
+			t.Errorf("%d of the 10 that are new, %v", n, err)
+		}
+		if got := find(t, x, l, Query{Text: "xe"}); len(got) != 40 {
+			t.Errorf("%d of 40", len(got))
+		}
+		return nil
+	})
+}
+
+func TestIndex_Flood_LeavesTheProcessorToReports(t *testing.T) {
+	for _, c := range []struct {
+		entries uint64
+		in      time.Duration
+		want    time.Duration
+	}{{0, time.Second, rest}, {400, time.Second, rest}, {600, time.Second, restFlood}, {100, 100 * time.Millisecond, restFlood}} {
+		if got := share(c.entries, c.in); got != c.want {
+			t.Errorf("%d entries in %v: it rests %d times as long as it worked, want %d", c.entries, c.in, got, c.want)
+		}
+	}
+}
+
 // TestIndex_NoRoom_WritesNothing: a full disk kills who maps files on it.
 func TestIndex_NoRoom_WritesNothing(t *testing.T) {
 	l := newLog()
