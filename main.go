@@ -31,6 +31,7 @@ var commands = []struct {
 	{"enrol", "a one-time token for a ward's station; which machines may speak; the certificate authority", cli.Enrol},
 	{"device", "device add, list, revoke: kiosks, bridges, cameras", cli.Device},
 	{"wards", "wards import: ward boundaries into the city, GeoJSON", cli.Wards},
+	{"points", "points import: hydrants and other places of help, GeoJSON", cli.Points},
 	{"rules", "rules import, rules show: priorities, departments and deadlines per category", cli.Rules},
 	{"user", "user add, list, change, passwd, disable: officers' accounts", cli.User},
 	{"erase", "erase INCIDENT, erase list: destroy the keys of what identifies people", cli.Erase},

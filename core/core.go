@@ -40,6 +40,7 @@ type Node struct {
 	begun    time.Time
 	space    *cluster.Space
 	machine  *fsm.Machine
+	points   pointsNow
 	raft     *cluster.Node
 	views    *lists
 	view     *view.View

@@ -208,7 +208,7 @@ func (x outbox) Missing(_ context.Context, o record.Origin, heads []record.Head,
 	return p.flush(nil)
 }
 
-// Resync sends the rules, wards, accounts and devices in effect, the warnings that hold, what is erased at the ward,
+// Resync sends the rules, wards, accounts and devices in effect, the warnings that hold, the places of help, what is erased at the ward,
 // and every open incident that concerns it.
 func (x outbox) Resync(ctx context.Context, o record.Origin, w *record.Wrapper, send func(downlink.Part) error) (downlink.Cursor, error) {
 	ward, err := wardOf(o)
@@ -234,6 +234,9 @@ func (x outbox) Resync(ctx context.Context, o record.Origin, w *record.Wrapper, 
 		return cur, err
 	}
 	if err := x.l.d.Machine.ErasuresOf(ward, p.add); err != nil { // before what may have come later
+		return cur, err
+	}
+	if err := x.l.d.Machine.Points(p.add); err != nil {
 		return cur, err
 	}
 	if planted.ResyncEmpty {

@@ -23,6 +23,7 @@ import (
 	"wardline/sync/api"
 	"wardline/sync/downlink"
 	"wardline/sync/identity"
+	"wardline/sync/points"
 	"wardline/sync/rates"
 	"wardline/sync/record"
 	"wardline/sync/routing"
@@ -61,6 +62,7 @@ type Station struct {
 	member      *trust.Member
 	credentials *credentials
 	alerts      *alerts
+	points      atomic.Pointer[points.Set] // places of help
 	limits      *rates.Limits
 	mqtt        *broker.Broker // nil without an MQTT address
 	receipts    *receipts
@@ -148,7 +150,7 @@ func New(c Config, log *slog.Logger) (s *Station, err error) {
 	if err = s.openCredentials(); err != nil {
 		return nil, err
 	}
-	if err = s.openAlerts(); err != nil {
+	if err = errors.Join(s.openAlerts(), s.readPoints()); err != nil {
 		return nil, err
 	}
 	if s.view, err = view.New(s.ledger.DB(), stationLog{s.ledger}, s.log); err != nil {
@@ -164,7 +166,7 @@ func New(c Config, log *slog.Logger) (s *Station, err error) {
 	}
 	s.cloned.Store(other != nil)
 	line := &Line{Origin: s.origin, Ledger: s.ledger, Keys: s.keys, Alarm: s.alarm, Lacks: func() { s.down.Again() },
-		Cloned: func() { s.cloned.Store(true) }, Claimed: s.claimed, Told: s.readDirectory, Device: s.heardOfDevice, Broadcast: s.heardOfAlert, Log: s.log}
+		Cloned: func() { s.cloned.Store(true) }, Claimed: s.claimed, Told: s.readDirectory, Device: s.heardOfDevice, Broadcast: s.heardOfAlert, Points: s.readPoints, Log: s.log}
 	connect := wire.Connect(s.connect)
 	s.up = uplink.New(uplink.Config{Open: connect.Up, Boot: b, Wall: s.wall, Health: s.health, Log: s.log}, line.Up())
 	s.down = downlink.New(downlink.Config{Open: connect.Down, Boot: b, Wall: s.wall, Log: s.log}, line.Down())

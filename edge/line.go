@@ -35,7 +35,9 @@ type Line struct {
 	Device func(index uint64, b *record.Body)
 	// Broadcast is called after the downlink brought a public warning; nil: nobody asks.
 	Broadcast func(index uint64, b *record.Body)
-	Log       *slog.Logger
+	// Points is called after the downlink brought places of help; nil: nobody asks.
+	Points func() error
+	Log    *slog.Logger
 }
 
 // Up is the ledger as the uplink needs it.
@@ -133,6 +135,7 @@ func (x sink) Cursor() (downlink.Cursor, error) {
 func (x sink) Apply(p downlink.Part, w *record.Wrapper) error {
 	var f ledger.Foreign
 	told := false   // of rules or wards
+	points := false // of places of help
 	cloned := false // by its own word
 	var claims []record.Body
 	var devices, warnings, erasures []downEntry
@@ -147,6 +150,8 @@ func (x sink) Apply(p downlink.Part, w *record.Wrapper) error {
 			switch {
 			case body.Kind == record.KindDevice:
 				devices = append(devices, downEntry{e.Index, body})
+			case body.Kind == record.KindPoints:
+				points = true
 			case body.Kind.Broadcast():
 				warnings = append(warnings, downEntry{e.Index, body})
 			default:
@@ -212,6 +217,11 @@ func (x sink) Apply(p downlink.Part, w *record.Wrapper) error {
 	for i := range warnings {
 		if x.l.Broadcast != nil {
 			x.l.Broadcast(warnings[i].index, &warnings[i].body)
+		}
+	}
+	if points && x.l.Points != nil {
+		if err := x.l.Points(); err != nil {
+			return err
 		}
 	}
 	if !told {

@@ -38,6 +38,8 @@ func (b *batch) body(raw []byte) (Result, error) {
 		return b.cityBroadcast(&body)
 	case record.KindErasure:
 		return b.erase(&body)
+	case record.KindPoints:
+		return b.points(&body)
 	}
 	if detail, err := b.fits(&body); err != nil || detail != "" {
 		return Result{Status: Refused, Detail: detail}, err

@@ -112,6 +112,42 @@ func (h *held) alerts(base string) {
 	}
 }
 
+// points are the answers about places of help; a station has what the core imported.
+func (h *held) points(base string) {
+	const path = "/api/v1/points"
+	core := h.coreURL(0)
+	file := `{"type":"FeatureCollection","features":[{"type":"Feature","id":"H-1","properties":{"kind":"hydrant","name":"Trụ 12"},"geometry":{"type":"Point","coordinates":[106.7301,10.72]}},
+		{"type":"Feature","properties":{"amenity":"hospital"},"geometry":{"type":"Point","coordinates":[106.74,10.72]}}]}`
+	h.ask(200, core, identity.Administrator, "POST", path, file)
+	h.wait("the nearest hydrant is known here, with its distance", func() bool {
+		var l struct {
+			Count int
+			Items []struct {
+				ID, Kind string
+				Distance int `json:"distance_m"`
+			}
+		}
+		h.into(h.ask(200, base, identity.WardOfficer, "GET", path+"?lat=10.72&lon=106.73&limit=3&within=2000&kind=hydrant", ""), &l)
+		return l.Count == 2 && len(l.Items) == 1 && l.Items[0].ID == "H-1" && l.Items[0].Distance > 9 && l.Items[0].Distance < 13
+	})
+	for query, field := range map[string]string{"": "lat", "?lat=10": "lon", "?lat=10&lon=106&within=99999": "within", "?lat=10&lon=106&limit=0": "limit", "?lat=10&lon=106&kind=x": "kind"} {
+		var p struct{ Field string }
+		if h.into(h.ask(400, base, identity.WardOfficer, "GET", path+query, ""), &p); p.Field != field {
+			h.t.Errorf("%s: field %q", query, p.Field)
+		}
+	}
+	h.ask(401, base, "", "GET", path+"?lat=10&lon=106", "")
+	h.ask(401, base, "", "POST", path, file)
+	h.ask(403, base, identity.CommandOfficer, "POST", path, file)
+	var p struct{ Field string }
+	if h.into(h.ask(400, core, identity.Administrator, "POST", path, strings.Replace(file, "hospital", "moon", 1)), &p); p.Field != "features[1].properties.kind" {
+		h.t.Errorf("field %q", p.Field)
+	}
+	if base != core {
+		h.ask(404, base, identity.Administrator, "POST", path, file)
+	}
+}
+
 // TestServers_CAPFromOutside_IsWarnedAndServed: another system's message with a
 // polygon, latitude first, finds the ward; what is wrong names its element.
 func TestServers_CAPFromOutside_IsWarnedAndServed(t *testing.T) {

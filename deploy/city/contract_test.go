@@ -84,7 +84,7 @@ func TestServers_EveryAnswer_IsAsDescribed(t *testing.T) {
 	}
 	h := &held{startFleet(t), doc, map[string]*http.Client{}}
 	for name, f := range map[string]func(*held, string){"reports": (*held).reports, "actions": (*held).actions, "lists": (*held).lists, "small": (*held).small, "openings": (*held).openings,
-		"phones": (*held).phones, "search": (*held).search, "statistics": (*held).statistics, "messages": (*held).messages, "sessions": (*held).sessions, "alerts": (*held).alerts} {
+		"phones": (*held).phones, "search": (*held).search, "statistics": (*held).statistics, "messages": (*held).messages, "sessions": (*held).sessions, "alerts": (*held).alerts, "points": (*held).points} {
 		for _, base := range []string{h.stationURL(), h.coreURL(0)} {
 			t.Run(name+" at "+map[bool]string{true: "station", false: "core"}[base == h.stationURL()], func(t *testing.T) {
 				g := &held{&fleet{}, doc, h.who}

@@ -43,6 +43,18 @@ func Wards(ctx context.Context, args []string) error {
 	return importFiles(ctx, c, "wards import", path)
 }
 
+// Points imports places of help (hydrants, clinics, shelters): wardline points import FILE.
+func Points(ctx context.Context, args []string) error {
+	if wantsHelp(args) {
+		_, err := signIn(ctx, "points import", args)
+		return err
+	}
+	if len(args) == 0 || args[0] != "import" {
+		return errors.New("points: say what to do: wardline points import FILE; wardline points --help lists the flags")
+	}
+	return importFiles(ctx, "points import", "/api/v1/points", args[1:])
+}
+
 // Rules imports routing rules, or shows those in effect, in the form in which they
 // are imported: raise their version, change them, and import them.
 func Rules(ctx context.Context, args []string) error {

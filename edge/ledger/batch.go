@@ -215,10 +215,13 @@ func (b *batch) closeBlock() error {
 
 // index makes the entry findable under every incident that it is about; rules
 // and wards under record.DirectoryID, what it says of devices under record.DevicesID, warnings
-// under record.BroadcastsID. A report whose id is recognised is found by that.
+// under record.BroadcastsID, places of help under record.PointsID. A report whose id is recognised is found by that.
 func (b *batch) index(body *record.Body, at place, once bool) error {
 	if body.Kind == record.KindDevice {
 		return b.set(incidentKey(record.DevicesID, at.pos), u64(nil, at.block))
+	}
+	if body.Kind == record.KindPoints {
+		return b.set(incidentKey(record.PointsID, at.pos), u64(nil, at.block))
 	}
 	if body.Kind.Broadcast() {
 		return b.set(incidentKey(record.BroadcastsID, at.pos), u64(nil, at.block))

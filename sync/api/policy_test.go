@@ -44,6 +44,8 @@ var expected = map[string]string{
 	"GET /api/v1/alerts/{id}":              "WPCSAUdnf",
 	"POST /api/v1/alerts":                  "WCS",
 	"GET /api/v1/broadcasts":               "WPCSAU",
+	"GET /api/v1/points":                   "WPCSAU",
+	"POST /api/v1/points":                  "A",
 	"GET /api/v1/entries":                  "AU",
 	"GET /api/v1/digest":                   "AU",
 	"GET /api/v1/log/key":                  "AU",

@@ -126,6 +126,8 @@ func (s *Server) routes() {
 	on("GET /api/v1/alerts/feed", s.getAlertFeed)
 	on("GET /api/v1/alerts/{id}", s.getAlert)
 	on("GET /api/v1/broadcasts", s.officer(s.getBroadcasts))
+	on("GET /api/v1/points", s.officer(s.getPoints))
+	on("POST /api/v1/points", s.officer(s.postPoints))
 	on("GET /api/v1/entries", s.officer(s.getEntries))
 	on("GET /api/v1/digest", s.officer(s.getDigest))
 	on("GET /api/v1/log/key", s.officer(s.getLogKey))

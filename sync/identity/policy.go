@@ -106,6 +106,8 @@ var Endpoints = map[string]Access{
 	"GET /api/v1/alerts/{id}":              {Open: true},
 	"POST /api/v1/alerts":                  {Right: Broadcast},
 	"GET /api/v1/broadcasts":               {Right: ReadStations},
+	"GET /api/v1/points":                   {Right: ReadStations},
+	"POST /api/v1/points":                  {Right: ManageRules},
 	"GET /api/v1/entries":                  {Right: ReadEntries},
 	"GET /api/v1/digest":                   {Right: ReadEntries},
 	"GET /api/v1/log/key":                  {Right: ReadEntries},

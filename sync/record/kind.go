@@ -88,6 +88,9 @@ const (
 	KindBroadcast Kind = 70
 	// KindReached: how many devices of a ward a warning (Payload.Target) has reached.
 	KindReached Kind = 71
+	// KindPoints: one part of a set of places of help (hydrants, clinics); Payload.Rules
+	// is the set's version. The newest set of which every part is there is in effect.
+	KindPoints Kind = 72
 
 	// KindRepeat stands in the city's order alone: a report's second arrival.
 	KindRepeat Kind = 61
@@ -102,7 +105,7 @@ var kindNames = map[Kind]string{
 	KindReopen: "reopen", KindNote: "note", KindContact: "contact", KindMerge: "merge", KindSplit: "split",
 	KindPark: "park", KindHandover: "handover", KindWithdraw: "withdraw", KindRedact: "redact", KindOpened: "opened", KindReal: "real",
 	KindRules: "rules", KindWards: "wards", KindActivate: "activate", KindAccount: "account", KindPassword: "password", KindDevice: "device", KindMachine: "machine", KindExercise: "exercise", KindRepeat: "repeat",
-	KindBroadcast: "broadcast", KindReached: "reached",
+	KindBroadcast: "broadcast", KindReached: "reached", KindPoints: "points",
 }
 
 var kindsByName = func() map[string]Kind {
@@ -151,6 +154,9 @@ var DevicesID = DerivedID("devices")
 
 // BroadcastsID is where a ledger finds warnings, and how far each has reached.
 var BroadcastsID = DerivedID("broadcasts")
+
+// PointsID is where a ledger finds the parts of places of help.
+var PointsID = DerivedID("points")
 
 // Broadcast says whether entries of this kind are about a public warning.
 func (k Kind) Broadcast() bool { return k == KindBroadcast || k == KindReached }

@@ -103,3 +103,14 @@ func root(n int64) int64 {
 	}
 	return r
 }
+
+// Distance is how far two places are apart, in metres, rounded up; meant for places of
+// one city (a plane around the first).
+func Distance(a, b Point) uint32 {
+	f := newFrame(a)
+	d := f.dist2(b)
+	if d == far {
+		return math.MaxUint32
+	}
+	return metresOf(root(d))
+}
