@@ -40,6 +40,10 @@ TEST_SCREENS = @if ! [ -f $(NODE_MODULES) ]; then echo "the screens were left ou
 test-screens: setup build ## the screens: types, unit tests, and a browser against a whole city
 	$(TEST_SCREENS)
 
+.PHONY: golden
+golden: setup build ## take the kept pictures of the screens anew; look at them before you commit
+	cd $(SCREENS) && GOLDEN=write npx --no-install vitest run --config vitest.e2e.config.ts e2e/golden.e2e.ts
+
 .PHONY: dev
 dev: $(NODE_MODULES) ## the screens with hot reload at :5173, against the running city at WARDLINE_URL (default the station of `make run`)
 	cd $(SCREENS) && npm run dev

@@ -46,7 +46,7 @@ const PriorityMarker = L.CircleMarker.extend({
     else if (m.priority === "P3") { ctx.moveTo(x, y - r * 1.1); ctx.lineTo(x + r * 1.1, y); ctx.lineTo(x, y + r * 1.1); ctx.lineTo(x - r * 1.1, y); ctx.closePath(); }
     else ctx.arc(x, y, r * 0.95, 0, 2 * Math.PI);
     ctx.fillStyle = m.stale || !m.priority ? colour("--nodata") : colour("--" + m.priority.toLowerCase());
-    if (m.stale) ctx.setLineDash([3, 3]);
+    ctx.setLineDash(m.stale ? [3, 3] : []); // a dashed ward before it must not make it look old
     ctx.globalAlpha = m.stale ? 0.5 : 1;
     if (m.practice) ctx.setLineDash([4, 3]);
     else ctx.fill();
