@@ -52,7 +52,11 @@ func Points(ctx context.Context, args []string) error {
 	if len(args) == 0 || args[0] != "import" {
 		return errors.New("points: say what to do: wardline points import FILE; wardline points --help lists the flags")
 	}
-	return importFiles(ctx, "points import", "/api/v1/points", args[1:])
+	c, err := signIn(ctx, "points import", args[1:])
+	if err != nil {
+		return err
+	}
+	return importFiles(ctx, c, "points import", "/api/v1/points")
 }
 
 // Rules imports routing rules, or shows those in effect, in the form in which they
