@@ -109,6 +109,7 @@ export class FakeNode {
       case "/api/v1/units": return json(200, { items: units });
       case "/api/v1/contacts": return json(200, { items: contacts, colleagues: ["lan", "minh"] });
       case "/api/v1/stations": return json(200, { items: cityWide ? stations : stations.slice(0, 1), line: stations[0]!.line });
+      case "/api/v1/points": return json(200, { count: 2, items: [{ id: "H-12", kind: "hydrant", name: "Trụ 12 Trần Hưng Đạo", lat: Number(u.searchParams.get("lat")) + 0.0004, lon: Number(u.searchParams.get("lon")), distance_m: 45 }, { kind: "clinic", name: "Trạm y tế phường", lat: Number(u.searchParams.get("lat")), lon: Number(u.searchParams.get("lon")) + 0.002, distance_m: 219 }] });
       case "/api/v1/broadcasts": return json(200, { items: [warning] });
       case "/api/v1/live": {
         r.writeHead(200, { "Content-Type": "text/event-stream" });

@@ -10,6 +10,7 @@ import { theme } from "../lib/theme";
 import { Age, Button } from "../lib/ui";
 import { w } from "../lib/words";
 import { choose, chosen, incidents, wanted } from "../desk/state";
+import { help, helpMarks } from "../desk/nearby";
 import { t } from "../desk/words";
 import { ofWard, silentStations, stations, wardStates } from "./state";
 import { c } from "./words";
@@ -66,7 +67,7 @@ export function CityView(p: { controls: boolean }): JSX.Element {
   }, []);
   const list = wards.value;
   const look = theme.value + lang.value;
-  const states = JSON.stringify([...wardStates.value]) + [...silentStations.value.keys()].join();
+  const states = [...wardStates.value].map(([code, x]) => code + (x.worst ?? "")).join() + [...silentStations.value.keys()].join();
   useEffect(() => {
     map.current?.drawWards(list);
   }, [list, look, states]);
@@ -86,6 +87,8 @@ export function CityView(p: { controls: boolean }): JSX.Element {
       ...marks.filter((m) => Math.abs(m.place.lon - lon) < 1 && Math.abs(m.place.lat - lat) < 1).map((m) => [m.place.lon, m.place.lat] as const),
     ]);
   }, [list, rows, on, live, look]);
+  const marks = helpMarks();
+  useEffect(() => map.current?.drawHelp(marks), [help.value, look]);
   return (
     <section class={`panel mapview ${live ? "" : "stale"}`} aria-label={c("city")} data-testid="city">
       <div class="head">

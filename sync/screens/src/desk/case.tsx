@@ -1,5 +1,6 @@
 // The case: all that is known of one incident, and what can be done with it.
 import type { JSX } from "preact";
+import { Nearby } from "./nearby";
 import { useEffect, useRef } from "preact/hooks";
 import { clock, dated, nodeNow, now, span } from "../lib/clock";
 import { e, exerciseName } from "../lib/exercises";
@@ -228,6 +229,7 @@ export function Case(): JSX.Element {
       <Merged i={i} />
       <h3>{t("reports")}</h3>
       {i.reports.map((a) => <Source key={a.id + a.origin} incident={i.id} a={a} known={text} />)}
+      <Nearby i={i} />
       <Checklist i={i} />
       <p class="small dim">{t("lead")}: {unitName(i.lead)} · {t("units_told")}: {i.units.map((u) => `${unitName(u.unit)} (${w(u.progress)}${u.holder ? `, ${u.holder.officer}` : ""})`).join("; ")}</p>
       <Timeline i={i} />

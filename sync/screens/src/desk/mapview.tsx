@@ -9,6 +9,7 @@ import { theme } from "../lib/theme";
 import { Age, Button } from "../lib/ui";
 import { w } from "../lib/words";
 import { choose, chosen, incidents, unit, wanted } from "./state";
+import { help, helpMarks } from "./nearby";
 import { t } from "./words";
 
 let refit: () => void = () => undefined;
@@ -61,6 +62,8 @@ export function MapView(): JSX.Element {
     const edge = mine?.rings.flat(2).map(([lat, lon]) => [lat, lon] as const).map(([lat, lon]) => [lon, lat] as const) ?? [];
     map.current?.aim(p1?.place ? [...edge, [p1.place.lon, p1.place.lat] as const] : edge);
   }, [rows, on, live, list, look, words]);
+  const marks = helpMarks();
+  useEffect(() => map.current?.drawHelp(marks), [help.value, look]);
   return (
     <section class={`panel mapview ${live ? "" : "stale"}`} aria-label={t("map")}>
       <div class="head">

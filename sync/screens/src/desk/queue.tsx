@@ -1,8 +1,9 @@
 // The queue: one list, priority then oldest.
 import type { JSX } from "preact";
-import { useEffect, useRef } from "preact/hooks";
+import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
 import { now } from "../lib/clock";
 import { e, heard } from "../lib/exercises";
+import { lang } from "../lib/i18n";
 import { stream } from "../lib/live";
 import { me } from "../lib/session";
 import type { ID, Row } from "../lib/api";
@@ -15,19 +16,22 @@ import { at, openHit, searching, step } from "./search";
 import { choose, chosen, filter, hovered, incidents, letIn, paused, queue, unit, waiting } from "./state";
 import { t } from "./words";
 
-function Line(p: { id: ID; row: Row | undefined }): JSX.Element {
+function Line(p: { id: ID; row: Row | undefined; at: number; of: number; tall: (id: ID, px: number) => void }): JSX.Element {
   const r = p.row;
   const on = chosen.value === p.id;
   const me_ = useRef<HTMLLIElement>(null);
+  useLayoutEffect(() => {
+    if (me_.current) p.tall(p.id, me_.current.offsetHeight + gap);
+  }, [r, lang.value]);
   useEffect(() => {
     if (on) me_.current?.scrollIntoView({ block: "nearest" });
   }, [on]);
-  if (!r) return <li class="line gone" ref={me_}><span>{t("gone")}</span></li>;
+  if (!r) return <li class="line gone" ref={me_} aria-posinset={p.at + 1} aria-setsize={p.of}><span>{t("gone")}</span></li>;
   const holder = holderOf(r, unit.value);
   const free = unclaimed(r, unit.value, now.value);
   const alone = free && heard(r);
   return (
-    <li ref={me_} class={`line ${r.priority ?? ""} ${on ? "on" : ""} ${alone ? "alone" : ""} ${r.silent ? "silent" : ""} ${r.exercise ? "practice" : ""}`} data-id={p.id}
+    <li ref={me_} aria-posinset={p.at + 1} aria-setsize={p.of} class={`line ${r.priority ?? ""} ${on ? "on" : ""} ${alone ? "alone" : ""} ${r.silent ? "silent" : ""} ${r.exercise ? "practice" : ""}`} data-id={p.id}
       onPointerEnter={() => (hovered.value = p.id)} onPointerLeave={() => hovered.value === p.id && (hovered.value = null)}>
       <button type="button" class="pick" aria-pressed={on} onClick={() => choose(p.id)}>
         <span class="first">
@@ -64,6 +68,62 @@ function walk(ev: KeyboardEvent & { currentTarget: HTMLInputElement }): void {
   if (ev.key === "Escape" || ev.key === "Enter") ev.currentTarget.blur();
 }
 
+/** What a row is taken to be high before it was drawn, and the space below each, pixels. */
+const guess = 92, gap = 8;
+/** Rows that are drawn above and below what is in view. */
+const beyond = 6;
+
+/** The rows in view, of however many: thousands of rows would cost more than a frame at each change. */
+function Lines(p: { rows: readonly { id: ID; row: Row | undefined }[] }): JSX.Element {
+  const el = useRef<HTMLUListElement>(null);
+  const heights = useRef(new Map<ID, number>());
+  const [view, setView] = useState({ top: 0, high: 1200 });
+  const [, redraw] = useState(0);
+  const look = (): void => {
+    const e = el.current!;
+    setView((v) => (Math.abs(v.top - e.scrollTop) < guess && v.high === e.clientHeight ? v : { top: e.scrollTop, high: e.clientHeight }));
+  };
+  useEffect(() => {
+    const r = new ResizeObserver(look);
+    r.observe(el.current!);
+    return () => r.disconnect();
+  }, []);
+  const tall = (id: ID, px: number): void => {
+    const had = heights.current.get(id);
+    if (had === px) return;
+    if (heights.current.size > 20_000) heights.current.clear(); // rows that left long ago
+    heights.current.set(id, px);
+    if (Math.abs((had ?? guess) - px) > 1) redraw((x) => x + 1);
+  };
+  let y = 0, from = -1, above = 0, to = p.rows.length, end = 0;
+  const at: number[] = [];
+  p.rows.forEach((r, i) => {
+    at.push(y);
+    const h = heights.current.get(r.id) ?? guess;
+    if (from < 0 && y + h > view.top - beyond * guess) [from, above] = [i, y];
+    y += h;
+    if (to === p.rows.length && y > view.top + view.high + beyond * guess) [to, end] = [i + 1, y];
+  });
+  if (from < 0) [from, above] = [Math.max(0, p.rows.length - 1), at.at(-1) ?? 0];
+  if (to === p.rows.length) end = y;
+  // The chosen row comes into view, also when it was not drawn.
+  const on = chosen.value;
+  useEffect(() => {
+    const i = p.rows.findIndex((r) => r.id === on);
+    const e = el.current!;
+    if (i < 0 || (i >= from && i < to)) return;
+    e.scrollTop = Math.max(0, at[i]! - e.clientHeight / 2);
+    look();
+  }, [on]);
+  return (
+    <ul class="lines" ref={el} tabIndex={0} aria-label={t("queue")} onScroll={look}>
+      {above > 0 && <li aria-hidden="true" class="space" style={{ height: `${above}px` }} />}
+      {p.rows.slice(from, to).map((r, i) => <Line key={r.id} id={r.id} row={r.row} at={from + i} of={p.rows.length} tall={tall} />)}
+      {end < y && <li aria-hidden="true" class="space" style={{ height: `${y - end}px` }} />}
+    </ul>
+  );
+}
+
 export function Queue(): JSX.Element {
   const rows = queue.value;
   const fresh = waiting.value;
@@ -86,7 +146,7 @@ export function Queue(): JSX.Element {
           <kbd aria-hidden="true">U</kbd><span>{urgent ? t("waiting_p1", { n: fresh.length, p: urgent }) : t("waiting", { n: fresh.length })}</span>
         </button>
       )}
-      <ul class="lines" tabIndex={0} aria-label={t("queue")}>{rows.map((r) => <Line key={r.id} id={r.id} row={r.row} />)}</ul>
+      <Lines rows={rows} />
       {rows.length === 0 && <p class="empty">{filter.value ? t("none_match") : t("empty_queue")}</p>}
       <Found />
     </section>

@@ -37,6 +37,8 @@ export const wanted = computed<Row[]>(() => {
 const standing = signal<ID[]>([]);
 export const waiting = signal<ID[]>([]);
 
+const same = (a: readonly ID[], b: readonly ID[]): boolean => a.length === b.length && a.every((x, i) => x === b[i]);
+
 let unfiltered = "";
 effect(() => {
   const order = wanted.value.map((r) => r.id);
@@ -47,8 +49,8 @@ effect(() => {
   unfiltered = filter.value;
   const s = settle(fresh ? [] : standing.peek(), order, fresh ? new Set() : anchors, paused.value && !fresh);
   batch(() => {
-    if (s.rows.join() !== standing.peek().join()) standing.value = s.rows;
-    if (s.waiting.join() !== waiting.peek().join()) waiting.value = s.waiting;
+    if (!same(s.rows, standing.peek())) standing.value = s.rows;
+    if (!same(s.waiting, waiting.peek())) waiting.value = s.waiting;
   });
 });
 
@@ -238,9 +240,15 @@ async function readBeside(): Promise<void> {
 /** Patrols that are out, by patrol; read from the incidents that say so. */
 export const out = signal<ReadonlyMap<string, { incident: ID; onScene: boolean }>>(new Map());
 let reading = false;
+let readAt = 0;
+/** How often patrols are read at most, milliseconds: each reading asks for up to 40 incidents. */
+const outEvery = 5_000;
 async function readOut(): Promise<void> {
   if (reading) return;
+  const wait = readAt + outEvery - performance.now();
   reading = true;
+  if (wait > 0) await new Promise((done) => setTimeout(done, wait));
+  readAt = performance.now();
   try {
     const rows = incidents.list().filter((r) => concerns(r, unit.value) && (r.status === "dispatched" || r.status === "on_scene")).slice(0, 40);
     const next = new Map<string, { incident: ID; onScene: boolean }>();

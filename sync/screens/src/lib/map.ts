@@ -5,6 +5,7 @@ import "leaflet/dist/leaflet.css";
 import { signal } from "@preact/signals";
 import { get, type Place, type Priority } from "./api";
 import { cells, type LonLat } from "./cells";
+import { theme } from "./theme";
 
 interface WardFeature {
   id: string;
@@ -27,8 +28,18 @@ export async function readWards(): Promise<void> {
   }));
 }
 
-/** A custom property's value now; canvases need colours as such. */
-export const colour = (name: string): string => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+/** A custom property's value now; canvases need colours as such. Asked once per theme: thousands of marks are drawn. */
+export function colour(name: string): string {
+  if (coloursOf !== theme.peek()) {
+    colours.clear();
+    coloursOf = theme.peek();
+  }
+  let c = colours.get(name);
+  if (c === undefined) colours.set(name, (c = getComputedStyle(document.documentElement).getPropertyValue(name).trim()));
+  return c;
+}
+const colours = new Map<string, string>();
+let coloursOf = "";
 
 export interface Mark { id: string; place: Place; priority: Priority | undefined; /** Not known to be the present. */ stale: boolean; chosen: boolean; /** Of an exercise: an empty, dashed shape. */ practice?: boolean; title: string }
 
@@ -69,13 +80,21 @@ export interface MapOptions {
   onMoved?: () => void;
 }
 
+/** From this many marks on the map is drawn at most once in `pace` milliseconds, and accuracy circles for the chosen one alone. */
+const many = 400, pace = 1000;
+
 /** A map in an element. It fits itself until somebody moves it. */
 export class CityMap {
   readonly map: L.Map;
   private readonly canvas = L.canvas({ padding: 0.3 });
   private readonly base = L.layerGroup();
   private readonly over = L.layerGroup();
+  private readonly help = L.layerGroup();
   private readonly area = L.layerGroup();
+  private wanted: readonly Mark[] = [];
+  private readonly drawn = new Map<string, { key: string; layer: L.LayerGroup }>();
+  private drawnAt = 0;
+  private later: ReturnType<typeof setTimeout> | undefined;
   private byHand = false;
   private bounds: L.LatLngBounds | null = null;
   private readonly resize: ResizeObserver;
@@ -84,6 +103,7 @@ export class CityMap {
     this.map = L.map(el, { renderer: this.canvas, preferCanvas: true, attributionControl: false, zoomControl: false, zoomSnap: 0.25, keyboard: true, fadeAnimation: false, zoomAnimation: false });
     this.map.setView([10.77, 106.69], 11);
     this.base.addTo(this.map);
+    this.help.addTo(this.map);
     this.over.addTo(this.map);
     this.area.addTo(this.map);
     if (o.onPoint) this.map.on("click", (e) => o.onPoint!([e.latlng.lng, e.latlng.lat]));
@@ -109,25 +129,65 @@ export class CityMap {
         renderer: this.canvas, color: colour(f?.own ? "--text" : "--map-line"), weight: f?.own ? 2.5 : 1, fillColor: f?.colour ?? colour("--map-ward"), fillOpacity: f?.hatched ? 0.25 : 0.9,
         ...(f?.hatched || !w.exact ? { dashArray: "4 4" } : {}),
       });
-      p.bindTooltip(f?.title ?? w.name, { sticky: true });
+      p.bindTooltip(() => this.o.fill?.(w)?.title ?? w.name, { sticky: true });
       if (this.o.onWard) p.on("click", () => this.o.onWard!(w));
       p.addTo(this.base);
     }
   }
 
-  /** Draws incidents, each with the circle of its accuracy. */
+  /** Draws incidents, each with the circle of its accuracy; with many of them at most once a second, and only what changed. */
   drawMarks(marks: readonly Mark[]): void {
-    this.over.clearLayers();
-    for (const m of marks) {
-      const at: L.LatLngTuple = [m.place.lat, m.place.lon];
-      if (m.place.accuracy_m > 0) {
-        L.circle(at, { renderer: this.canvas, radius: m.place.accuracy_m, color: colour("--dim"), weight: 1, fillOpacity: 0.08, interactive: false, ...(m.chosen ? {} : { dashArray: "2 4" }) }).addTo(this.over);
-      }
-      const k = new PriorityMarker(at, { renderer: this.canvas, radius: 11, mark: m });
-      k.bindTooltip(m.title);
-      if (this.o.onMark) k.on("click", () => this.o.onMark!(m.id));
-      k.addTo(this.over);
+    this.wanted = marks;
+    const wait = marks.length > many ? this.drawnAt + pace - performance.now() : 0;
+    if (wait > 0) this.later ??= setTimeout(() => this.drawNow(), wait);
+    else this.drawNow();
+  }
+
+  private drawNow(): void {
+    clearTimeout(this.later);
+    this.later = undefined;
+    this.drawnAt = performance.now();
+    const look = theme.peek();
+    const few = this.wanted.length <= many;
+    if (few) { // in the order given: the urgent and the chosen one on top
+      this.over.clearLayers();
+      this.drawn.clear();
     }
+    const here = new Set<string>();
+    for (const m of this.wanted) {
+      here.add(m.id);
+      // The chosen one is drawn anew each time, so that it lies on top.
+      const key = m.chosen ? "" : `${m.place.lat} ${m.place.lon} ${m.place.accuracy_m} ${m.priority} ${m.stale} ${m.title} ${look}`;
+      const old = this.drawn.get(m.id);
+      if (old && old.key === key && key !== "") continue;
+      if (old) this.over.removeLayer(old.layer);
+      const layer = this.markOf(m);
+      layer.addTo(this.over);
+      this.drawn.set(m.id, { key, layer });
+    }
+    if (!few) for (const m of this.wanted) if (m.chosen || m.priority === "P1") this.drawn.get(m.id)?.layer.eachLayer((x) => (x as L.Path).bringToFront());
+    for (const [id, d] of this.drawn) {
+      if (here.has(id)) continue;
+      this.over.removeLayer(d.layer);
+      this.drawn.delete(id);
+    }
+  }
+
+  private markOf(m: Mark): L.LayerGroup {
+    const g = L.layerGroup();
+    const at: L.LatLngTuple = [m.place.lat, m.place.lon];
+    if (m.place.accuracy_m > 0 && (m.chosen || this.wanted.length <= many))
+      L.circle(at, { renderer: this.canvas, radius: m.place.accuracy_m, color: colour("--dim"), weight: 1, fillOpacity: 0.08, interactive: false, ...(m.chosen ? {} : { dashArray: "2 4" }) }).addTo(g);
+    const k = new PriorityMarker(at, { renderer: this.canvas, radius: 11, mark: m });
+    k.bindTooltip(m.title);
+    if (this.o.onMark) k.on("click", () => this.o.onMark!(m.id));
+    return k.addTo(g), g;
+  }
+
+  /** Draws places of help: small rings that are no incident. */
+  drawHelp(points: readonly { at: LonLat; title: string }[]): void {
+    this.help.clearLayers();
+    for (const p of points) L.circleMarker([p.at[1], p.at[0]], { renderer: this.canvas, radius: 5, weight: 2.5, color: colour("--text"), fillColor: colour("--background"), fillOpacity: 1 }).bindTooltip(p.title).addTo(this.help);
   }
 
   /** Draws a line that somebody is drawing; closed once it has three points. */
@@ -159,6 +219,7 @@ export class CityMap {
   }
 
   close(): void {
+    clearTimeout(this.later);
     this.resize.disconnect();
     this.map.remove();
   }

@@ -34,10 +34,17 @@ export class Incidents implements Listener {
     this.reset();
   }
 
-  /** All rows, unordered. */
-  list(): Row[] {
-    void this.version.value;
-    return [...this.rows.values()];
+  private listed: Row[] = [];
+  private listedAt = -1;
+
+  /** All rows, unordered; one array per version, not to be changed. */
+  list(): readonly Row[] {
+    const v = this.version.value;
+    if (this.listedAt !== v) {
+      this.listed = [...this.rows.values()];
+      this.listedAt = v;
+    }
+    return this.listed;
   }
 
   get(id: ID): Row | undefined {

@@ -14,8 +14,8 @@ const stored = (): Theme => {
 export const theme = signal<Theme>(stored());
 
 export function setTheme(t: Theme): void {
+  document.documentElement.dataset["theme"] = t; // first: whoever follows the signal reads colours
   theme.value = t;
-  document.documentElement.dataset["theme"] = t;
   try {
     localStorage.setItem("theme", t);
   } catch {
