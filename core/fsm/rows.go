@@ -29,7 +29,7 @@ const (
 	rowStation   = 'w' // ward -> nothing: wards whose station has come, which hear of rules and wards
 	rowAlert     = 'g' // id -> index, until, for a warning
 	rowReached   = 'f' // id of a warning, ward -> index of the entry that says how many devices it has reached
-	rowPoints    = 't' // version, part -> index of the entry with a part of the places of help
+	rowPoints    = 'P' // version, part -> index of the entry with a part of the places of help
 	rowMalformed = 'q' // ring -> ring row; ring, slot -> malformed input
 	rowChange    = 'o' // city index -> nothing: entries by which an officer changed how the city works
 	rowErasure   = 't' // erasure.go says the rest
