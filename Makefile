@@ -40,6 +40,14 @@ TEST_SCREENS = @if ! [ -f $(NODE_MODULES) ]; then echo "the screens were left ou
 test-screens: setup build ## the screens: types, unit tests, and a browser against a whole city
 	$(TEST_SCREENS)
 
+.PHONY: bench-screens
+bench-screens: setup build ## figures of the screens in Chromium: 5,000 open incidents, 500 changes a second
+	cd $(SCREENS) && node e2e/bench.mjs
+
+.PHONY: bench-screens-long
+bench-screens-long: setup build ## the same for ten minutes: memory must stay flat
+	cd $(SCREENS) && LASTS=600 node e2e/bench.mjs
+
 .PHONY: golden
 golden: setup build ## take the kept pictures of the screens anew; look at them before you commit
 	cd $(SCREENS) && GOLDEN=write npx --no-install vitest run --config vitest.e2e.config.ts e2e/golden.e2e.ts
@@ -90,6 +98,7 @@ vuln: ## known vulnerabilities in the Go code and the screens' packages (GOVULND
 .PHONY: bench
 bench: build ## benchmarks of the parts, then figures beside the peers (BENCH="-short" …)
 	$(GO) test -run '^$$' -bench . -benchmem ./sync/... ./edge/... ./core/...
+	@if [ -f $(NODE_MODULES) ] && command -v chromium >/dev/null 2>&1; then cd $(SCREENS) && { node e2e/bench.mjs || echo "a figure of the screens was missed"; }; else echo "no Node or no chromium: the screens are not measured"; fi
 	cd deploy/bench && $(GO) build -mod=mod -o bench . && ./bench -wardline ../../wardline $(BENCH)
 
 .PHONY: bench-long

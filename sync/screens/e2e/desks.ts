@@ -16,7 +16,7 @@ export interface Look { width?: number; height?: number; theme?: "dark" | "light
 
 export async function context(b: Browser, look: Look = {}): Promise<BrowserContext> {
   const c = await b.newContext({ viewport: { width: look.width ?? 1920, height: look.height ?? 1080 }, timezoneId: "Asia/Ho_Chi_Minh" });
-  c.setDefaultTimeout(30_000);
+  c.setDefaultTimeout(Number(process.env["PATIENCE"] ?? 30_000)); // longer on a machine with much else to do
   await c.addInitScript(([theme, lang]) => {
     localStorage.setItem("theme", theme!);
     localStorage.setItem("lang", lang!);

@@ -71,6 +71,9 @@ const built = resolve(import.meta.dirname, "../dist/built");
 
 export class FakeNode {
   private constructor(private readonly server: Server) {}
+  /** Rows beside the usual ones, and how many of them change each second. */
+  crowd: Row[] = [];
+  changes = 0;
   /** Who is logged in; null: nobody. */
   officer: Officer | null = null;
 
@@ -101,10 +104,10 @@ export class FakeNode {
     if (!this.officer) return json(401, { type: "/problems/not-logged-in", title: "Unauthorized", status: 401 });
     const cityWide = this.officer.unit === "command";
     const one = /^\/api\/v1\/incidents\/([0-9a-f-]+)$/.exec(p)?.[1];
-    if (one) return json(200, detailOf(cases.find((c) => id(c.n) === one)!));
+    if (one) return json(200, detailOf(cases.find((c) => id(c.n) === one) ?? cases[0]!));
     switch (p) {
       case "/api/v1/me": return json(200, this.officer);
-      case "/api/v1/incidents": return json(200, { items: cases.map(rowOf), next: null });
+      case "/api/v1/incidents": return json(200, { items: [...cases.map(rowOf), ...this.crowd], next: null });
       case "/api/v1/wards": return json(200, map);
       case "/api/v1/units": return json(200, { items: units });
       case "/api/v1/contacts": return json(200, { items: contacts, colleagues: ["lan", "minh"] });
@@ -117,7 +120,18 @@ export class FakeNode {
         const beat = (): void => void r.write(`event: heartbeat\ndata: ${JSON.stringify({ at: new Date(moment).toISOString(), index: 200, line })}\n\n`);
         beat();
         const timer = setInterval(beat, 2000);
-        r.on("close", () => clearInterval(timer));
+        let index = 1000;
+        const change = setInterval(() => {
+          for (let n = 0; n < this.changes / 50 && this.crowd.length; n++) {
+            const k = Math.floor(Math.random() * this.crowd.length);
+            const row = (this.crowd[k] = { ...this.crowd[k]!, index: ++index, brief: { text: `đổi lần ${index}` } });
+            r.write(`event: incident\nid: ${index}\ndata: ${JSON.stringify({ incident: row.id, reports: [row.id], status: row.status, index, row })}\n\n`);
+          }
+        }, 20);
+        r.on("close", () => {
+          clearInterval(timer);
+          clearInterval(change);
+        });
         return;
       }
     }
@@ -130,3 +144,8 @@ export class FakeNode {
     r.writeHead(200, { "Content-Type": types[extname(path)] ?? "application/octet-stream" }).end(readFileSync(path));
   }
 }
+
+/** Open incidents of this ward, of every priority. */
+export const crowdOf = (count: number): Row[] => Array.from({ length: count }, (_, i) => ({
+  ...rowOf({ ...cases[i % cases.length]!, n: 10_000 + i, at: 60 + i, due: 600 + i, lon: 106.66 + (i % 71) * 0.0004, lat: 10.76 + (i % 67) * 0.0004 }), index: 300,
+}));

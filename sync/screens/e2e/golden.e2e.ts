@@ -61,7 +61,7 @@ async function shoot(s: Shot, lang: string, theme: string): Promise<Buffer> {
   node.officer = s.as;
   const c = await browser.newContext({ viewport: { width: s.width, height: s.height }, deviceScaleFactor: s.scale, timezoneId: "Asia/Ho_Chi_Minh", locale: "vi-VN", reducedMotion: "reduce", serviceWorkers: "block" });
   try {
-    c.setDefaultTimeout(30_000);
+    c.setDefaultTimeout(90_000);
     await c.addInitScript(([t, l]) => {
       localStorage.setItem("theme", t!);
       localStorage.setItem("lang", l!);
@@ -105,6 +105,6 @@ describe("every screen looks as it is kept", () => {
             writeFileSync(`${out}-diff.png`, PNG.sync.write(diff));
             expect.fail(`${name}: ${wrong} points differ (${((100 * wrong) / (a.width * a.height)).toFixed(2)} %, at most ${100 * share} %); see ${out}.png and ${out}-diff.png. If it is meant: make golden`);
           }
-        });
+        }, 180_000);
       }
 });

@@ -1,0 +1,185 @@
+// Figures of the screens in Debian's Chromium against a whole city of the real program:
+// the desk with thousands of open incidents and hundreds of changes a second, the citizen's
+// page on a slow phone, a report until it stands on the desk. Prints one line a figure:
+// name, value, unit, limit. LASTS=600 is the long form, which also watches the memory.
+import { execFileSync, spawn } from "node:child_process";
+import { randomUUID } from "node:crypto";
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join, resolve } from "node:path";
+import { gzipSync } from "node:zlib";
+import { chromium } from "playwright-core";
+
+const binary = process.env.WARDLINE ?? resolve(import.meta.dirname, "../../../wardline");
+const number = (name, or) => Number(process.env[name] ?? or);
+const open = number("OPEN", 5000), rate = number("RATE", 500), seconds = number("LASTS", 20);
+const figures = [];
+let failed = false;
+/** One figure; beyond its limit the run fails at the end. */
+function say(name, value, unit, limit) {
+  const bad = limit !== undefined && value > limit;
+  failed ||= bad;
+  figures.push({ name, value, unit, limit });
+  console.log(`${name.padEnd(52)} ${value.toFixed(1).padStart(9)} ${unit.padEnd(10)}${limit === undefined ? "" : `at most ${limit}`}${bad ? "  MISSED" : ""}`);
+}
+const pause = (ms) => new Promise((done) => setTimeout(done, ms));
+async function until(what, f, patience = 120_000) {
+  for (const end = Date.now() + patience; ; await pause(100)) {
+    const v = await Promise.resolve().then(f).catch(() => undefined);
+    if (v) return v;
+    if (Date.now() > end) throw new Error(`${what}: not within ${patience} ms`);
+  }
+}
+/** Runs f for each of list, n at a time. */
+async function each(list, n, f) {
+  let next = 0;
+  await Promise.all(Array.from({ length: n }, async () => {
+    while (next < list.length) await f(list[next++]);
+  }));
+}
+
+const built = resolve(import.meta.dirname, "../dist/built");
+const assets = readdirSync(join(built, "assets"));
+/** The gzipped bytes of all scripts that a page loads at once. */
+function scriptOf(page) {
+  const html = readFileSync(join(built, page, "index.html"), "utf8");
+  const todo = [...html.matchAll(/assets\/([\w.-]+\.js)/g)].map((m) => m[1]);
+  const seen = new Set();
+  while (todo.length) {
+    const name = todo.pop();
+    if (seen.has(name) || !assets.includes(name)) continue;
+    seen.add(name);
+    for (const m of readFileSync(join(built, "assets", name), "utf8").matchAll(/(?:from|import)\s*["']\.\/([\w.-]+\.js)["']/g)) todo.push(m[1]);
+  }
+  return [...seen].reduce((n, name) => n + gzipSync(readFileSync(join(built, "assets", name)), { level: 9 }).length, 0) / 1024;
+}
+say("desk: script, gzipped", scriptOf("desk"), "KiB", 120);
+say("command centre: script, gzipped", scriptOf("command"), "KiB", 120);
+say("citizen's page: script, gzipped", scriptOf("citizen"), "KiB", 60);
+
+const dir = mkdtempSync(join(tmpdir(), "wardline-screens-bench-"));
+const any = "127.0.0.1:0";
+const city = spawn(binary, ["city", "--data", dir, "--command", any, "--station", any, "--mqtt", any, "--limits=off"], { stdio: "ignore" });
+let browser;
+try {
+  const file = await until("the city", () => existsSync(join(dir, "city.json")) && JSON.parse(readFileSync(join(dir, "city.json"), "utf8")));
+  const station = file.stations[0], device = file.devices[0];
+  const basic = "Basic " + Buffer.from(`${device.id}:${device.password}`).toString("base64");
+  const report = (category, text) => ({ id: randomUUID(), category, text, location: { lat: 10.72 + Math.random() * 0.02, lon: 106.72 + Math.random() * 0.02, accuracy_m: 20 } });
+  const send = async (r) => {
+    const a = await fetch(station.url + "/api/v1/reports", { method: "POST", headers: { Authorization: basic, "Content-Type": "application/json" }, body: JSON.stringify(r) });
+    if (a.status !== 201) throw new Error(`report: ${a.status}`);
+  };
+  browser = await chromium.launch({ executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium", args: ["--no-sandbox", "--enable-precise-memory-info"] });
+
+  // The citizen's page on a slow phone: 1.6 Mbit/s, 150 ms away, a processor of a quarter.
+  const phone = await (await browser.newContext({ viewport: { width: 390, height: 844 }, serviceWorkers: "block" })).newPage();
+  const slow = await phone.context().newCDPSession(phone);
+  await slow.send("Network.enable");
+  await slow.send("Network.emulateNetworkConditions", { offline: false, latency: 150, downloadThroughput: 1.6e6 / 8, uploadThroughput: 0.75e6 / 8 });
+  await slow.send("Emulation.setCPUThrottlingRate", { rate: 4 });
+  await phone.addInitScript(() => {
+    const o = new MutationObserver(() => {
+      if (!document.querySelector(".tiles button")) return;
+      o.disconnect();
+      requestAnimationFrame(() => (globalThis.usable_ = performance.now())); // drawn with the next frame
+    });
+    o.observe(document, { childList: true, subtree: true });
+  });
+  await phone.goto(`${station.url}/citizen/`);
+  say("citizen's page usable, 1.6 Mbit/s, CPU 4x slower", await until("the citizen's page", () => phone.evaluate(() => globalThis.usable_)), "ms", 1500);
+  await phone.context().close();
+
+  // The desk.
+  const kinds = ["feedback", "security", "traffic_accident", "fire", "medical", "crime"];
+  const ids = Array.from({ length: open }, (_, i) => report(kinds[i % kinds.length], `vụ việc số ${i}`));
+  await each(ids, 32, send);
+  const o = file.officers.find((x) => x.role === "ward_officer");
+  const desk = await (await browser.newContext({ viewport: { width: 1920, height: 1080 } })).newPage();
+  await desk.goto(`${station.url}/desk/`);
+  await desk.fill("input[name=user]", o.user);
+  await desk.fill("input[name=password]", o.password);
+  await desk.keyboard.press("Enter");
+  await desk.waitForSelector("dialog[open]");
+  await desk.keyboard.press("Escape");
+  const shown = () => desk.locator(".queue h2 .dim").innerText().then(Number);
+  await until(`the desk shows ${open} incidents`, async () => (await shown()) >= open * 0.99, 300_000);
+
+  const cookie = (await fetch(station.url + "/api/v1/session", { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify({ user: o.user, password: o.password }) })).headers.getSetCookie().map((c) => c.split(";")[0]).join("; ");
+  let sent = 0, going = true;
+  const began = Date.now();
+  const change = async () => {
+    while (going) {
+      if (sent > ((Date.now() - began) / 1000) * rate) {
+        await pause(5);
+        continue;
+      }
+      sent++;
+      const r = ids[Math.floor(Math.random() * ids.length)];
+      await fetch(`${station.url}/api/v1/incidents/${r.id}/actions`, { method: "POST", headers: { Cookie: cookie, "Content-Type": "application/json" }, body: JSON.stringify({ id: randomUUID(), action: "note", text: "còn theo dõi" }) }).then((a) => a.arrayBuffer(), () => undefined);
+    }
+  };
+  const cdp = await desk.context().newCDPSession(desk);
+  await cdp.send("Performance.enable", { timeDomain: "threadTicks" }); // processor time: what else runs on the machine does not count
+  const busy = async () => Object.fromEntries((await cdp.send("Performance.getMetrics")).metrics.map((m) => [m.name, m.value]));
+  const hands = Array.from({ length: 32 }, change);
+  await pause(3000);
+  const before = await busy();
+  const from = sent;
+  const heap = [];
+  const t0 = Date.now();
+  await desk.evaluate(() => {
+    globalThis.frames_ = [];
+    let last = performance.now();
+    const f = (t) => {
+      globalThis.frames_.push(t - last);
+      last = t;
+      globalThis.frameId_ = requestAnimationFrame(f);
+    };
+    requestAnimationFrame(f);
+  });
+  while (Date.now() - t0 < seconds * 1000) {
+    await pause(Math.min(5000, seconds * 500));
+    await cdp.send("HeapProfiler.collectGarbage");
+    heap.push((await busy()).JSHeapUsedSize / 2 ** 20);
+  }
+  const frames = (await desk.evaluate(() => globalThis.frames_)).slice(2).sort((a, b) => a - b);
+  const after = await busy();
+  const span = (Date.now() - t0) / 1000;
+  say("changes a second, as the station took them", (sent - from) / span, "1/s");
+  say(`frame p50 with ${open} open incidents`, frames[Math.floor(frames.length * 0.5)], "ms");
+  say(`frame p95 with ${open} open incidents`, frames[Math.floor(frames.length * 0.95)], "ms", 33);
+  say("the desk's main thread, processor time", (100 * (after.TaskDuration - before.TaskDuration)) / span, "%");
+  say("its memory after the collector, at first", heap[0], "MiB");
+  say("its memory after the collector, at the end", heap.at(-1), "MiB", heap[0] * 1.25 + 16);
+  going = false;
+  await Promise.all(hands);
+
+  // A report until it stands on the desk (the same way as a press on a panel, without its cable).
+  const delays = [];
+  for (let i = 0; i < 15; i++) {
+    const text = `báo khẩn ${randomUUID().slice(0, 8)}`;
+    await desk.evaluate((x) => {
+      globalThis.seen_ = new Promise((done) => {
+        const o = new MutationObserver(() => document.body.innerText.includes(x) && done(Date.now()));
+        o.observe(document.body, { childList: true, subtree: true, characterData: true });
+      });
+    }, text);
+    await desk.fill("#search", text);
+    await pause(300);
+    const at = Date.now();
+    await send(report("panic", text));
+    delays.push((await desk.evaluate(() => globalThis.seen_)) - at);
+    await desk.fill("#search", "");
+  }
+  delays.sort((a, b) => a - b);
+  say("a report until it stands on the desk, p50", delays[7], "ms", 150);
+} finally {
+  await browser?.close();
+  const ended = new Promise((done) => city.once("exit", done));
+  city.kill("SIGTERM");
+  await Promise.race([ended, pause(20_000).then(() => city.kill("SIGKILL"))]);
+  rmSync(dir, { recursive: true, force: true });
+}
+console.log(`load ${execFileSync("cat", ["/proc/loadavg"]).toString().trim()}`);
+process.exit(failed ? 1 : 0);
