@@ -261,13 +261,21 @@ func (b backend) Ready(context.Context) error {
 // Malformed lists input that was refused for good and kept raw.
 func (b backend) Malformed(_ context.Context, limit int) ([]api.Malformed, error) {
 	rows, err := b.s.ledger.Quarantined(limit)
+	if err != nil {
+		return nil, err
+	}
 	out := make([]api.Malformed, 0, len(rows))
 	for _, raw := range rows {
 		var m intake.Malformed
 		if err := json.Unmarshal(raw, &m); err != nil {
 			return nil, err
 		}
+		if len(m.Sealed) > 0 {
+			if m.Raw, err = b.s.keys.OpenRaw(m.Sealed); err != nil {
+				m.Raw = nil // its key is destroyed by now
+			}
+		}
 		out = append(out, api.Malformed{Raw: append([]byte{}, m.Raw...), Bytes: m.Bytes, SHA256: m.SHA256, Device: m.Device, Via: m.Via, At: api.Time(m.At), Field: m.Field, Type: m.Type, Detail: m.Detail})
 	}
-	return out, err
+	return out, nil
 }

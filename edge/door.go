@@ -1,6 +1,7 @@
 package edge
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 
@@ -100,7 +101,14 @@ func (x doorLedger) Decide(lane record.LaneID, f func(intake.View) ([]intake.Dra
 	})
 }
 
+// Quarantine keeps malformed input sealed: whoever sent it may have named people.
 func (x doorLedger) Quarantine(m intake.Malformed, done func(error)) {
+	sealed, err := x.s.keys.SealRaw(context.Background(), m.Raw) // a station always has a key
+	if err != nil {
+		done(err)
+		return
+	}
+	m.Raw, m.Sealed = nil, sealed
 	b, err := json.Marshal(m)
 	if err != nil {
 		done(err)

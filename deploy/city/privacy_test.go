@@ -39,6 +39,20 @@ func TestCity_PlantedNamesAndNumbers_StandNowhereInTheClear(t *testing.T) {
 		})
 		ids = append(ids, id)
 	}
+	for _, at := range []string{cmd, ward} { // kept raw, for the desk
+		if s := w.do(http.DefaultClient, "POST", at+"/api/v1/reports", []byte(`{"id":"no id","category":"fire","text":"nhà Lê Văn Được Kể","reporter":{"name":"Quách Thị Bí Mật","phone":"0987654321"}}`), nil); s != 400 {
+			t.Errorf("malformed input: %d", s)
+		}
+	}
+	for _, x := range []struct {
+		c    *http.Client
+		base string
+	}{{officer, cmd}, {desk, ward}} {
+		var kept struct{ Items []struct{ Raw []byte } }
+		if w.do(x.c, "GET", x.base+"/api/v1/malformed", nil, &kept) != 200 || len(kept.Items) != 1 || !bytes.Contains(kept.Items[0].Raw, who[0]) {
+			t.Errorf("the desk at %s does not read what was refused: %d inputs", x.base, len(kept.Items))
+		}
+	}
 	w.once(ids)
 	opened := func(c *http.Client, base, id string) {
 		t.Helper()

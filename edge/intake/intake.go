@@ -92,8 +92,9 @@ type Ledger interface {
 
 // Malformed is input that was refused for good.
 type Malformed struct {
-	Raw    []byte `json:"raw"`
-	Bytes  int    `json:"bytes"` // as sent; Raw may be cut
+	Raw    []byte `json:"raw,omitempty"`
+	Sealed []byte `json:"sealed,omitempty"` // Raw, as whoever keeps it seals it
+	Bytes  int    `json:"bytes"`            // as sent; Raw may be cut
 	SHA256 string `json:"payload_sha256"`
 	Device string `json:"device"`
 	Via    string `json:"via"`

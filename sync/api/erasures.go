@@ -50,7 +50,7 @@ type ErasedAt struct {
 }
 
 // whyErased are the reasons for an erasure; words of a list, so that no name comes
-// into the log by this door. A period that has ended is the city's own reason.
+// into the log by this door.
 var whyErased = []string{"request", "order", "mistake"}
 
 func (s *Server) eraser() (Eraser, error) {

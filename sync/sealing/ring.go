@@ -245,6 +245,37 @@ func (r *Ring) Derive(ctx context.Context, label string) (key [32]byte, err erro
 	return key, err
 }
 
+// SealRaw seals what is no part of an entry, with its key wrapped beside it. Nothing wraps
+// that anew: it can be opened until the key in use has turned and is destroyed.
+func (r *Ring) SealRaw(ctx context.Context, plain []byte) ([]byte, error) {
+	w, err := r.NextWrapper(ctx, nil)
+	if err != nil {
+		return nil, err
+	}
+	s, k, err := record.Seal(plain)
+	if err != nil {
+		return nil, err
+	}
+	return append(w.Wrap(s.Key, k).Append(make([]byte, 0, record.WrappedSize+len(s.Ciphertext))), s.Ciphertext...), nil
+}
+
+// OpenRaw opens what SealRaw sealed; record.ErrSealed once its key is destroyed.
+func (r *Ring) OpenRaw(sealed []byte) ([]byte, error) {
+	if len(sealed) < record.WrappedSize {
+		return nil, record.ErrSealed
+	}
+	k, err := record.DecodeWrappedKey(sealed[:record.WrappedSize])
+	if err != nil {
+		return nil, err
+	}
+	p, err := r.Unwrap(k)
+	if err != nil {
+		return nil, err
+	}
+	s := record.Sealed{Key: k.Key, Ciphertext: sealed[record.WrappedSize:]}
+	return s.Open(p)
+}
+
 // Unwrap gives a part's key back, or record.ErrSealed when no key that is here wrapped it.
 func (r *Ring) Unwrap(k record.WrappedKey) (record.PartKey, error) {
 	r.mu.Lock()

@@ -1,6 +1,7 @@
 package sealing
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"os"
@@ -165,6 +166,31 @@ func TestRing_NextWrapper_WaitsForTheFirstAndForAnother(t *testing.T) {
 	two := put(t, r, 2)
 	if w := <-got; w.ID != two {
 		t.Errorf("%x", w.ID)
+	}
+}
+
+// TestRing_SealedRaw_IsReadUntilItsKeyIsDestroyed, and a changed byte is no content.
+func TestRing_SealedRaw_IsReadUntilItsKeyIsDestroyed(t *testing.T) {
+	r := mustRing(t, t.TempDir(), nil)
+	put(t, r, 1)
+	b, err := r.SealRaw(t.Context(), []byte("Quách Thị Bí Mật"))
+	if err != nil || bytes.Contains(b, []byte("Bí Mật")) {
+		t.Fatal(err)
+	}
+	put(t, r, 2)
+	if plain, err := r.OpenRaw(b); err != nil || string(plain) != "Quách Thị Bí Mật" {
+		t.Fatalf("%q (%v)", plain, err)
+	}
+	for _, bad := range [][]byte{nil, b[:40], append(bytes.Clone(b[:len(b)-1]), b[len(b)-1]^1)} {
+		if _, err := r.OpenRaw(bad); err == nil {
+			t.Errorf("%d damaged bytes were opened", len(bad))
+		}
+	}
+	if err := r.DestroyOlder(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := r.OpenRaw(b); !errors.Is(err, record.ErrSealed) {
+		t.Errorf("after its key was destroyed: %v", err)
 	}
 }
 
