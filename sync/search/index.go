@@ -63,9 +63,10 @@ type Options struct {
 const (
 	// batch bounds the log entries of one transaction; it stays below Badger's limit.
 	batch = 1024
-	// pause is the least time between two transactions, and rest how many times as long
-	// as it worked the index rests while entries stream in: reports need the processor more.
-	pause = 20 * time.Millisecond
+	// pause is the least time between two transactions when nothing more waits (what comes
+	// meanwhile shares the next one), and rest how many times as long as it worked the index
+	// rests while entries stream in: reports need the processor more.
+	pause = 250 * time.Millisecond
 	rest  = 2
 	// restFlood is that while more than floodRate entries a second are committed, as in a drain: at a third of a core
 	// the index took 40 % of a core node's processor time, and an urgent report waited for it. Afterwards it catches up.
@@ -251,7 +252,11 @@ func (x *Index) follow(ctx context.Context, key [32]byte, proof *tables.Proof) e
 		}
 		var tick <-chan time.Time
 		if n > 0 {
-			changed, tick = nil, time.After(max(pause, times*time.Since(began)))
+			wait := times * time.Since(began)
+			if n < batch {
+				wait = max(pause, wait)
+			}
+			changed, tick = nil, time.After(wait)
 		}
 		select {
 		case <-ctx.Done():
