@@ -261,6 +261,7 @@ func (n *Node) Run(ctx context.Context) error {
 	start(&fg, "views", func() error { return n.view.Run(front) })
 	start(&fg, "search", func() error { return n.index.Run(front) })
 	start(&fg, "wrapping keys", func() error { return n.keepKeys(front) })
+	start(&fg, "retention", func() error { return n.retain(front) })
 	start(&fg, "checkpoints", func() error { return n.proofs.Run(front) })
 	start(&fg, "tables", func() error { return n.proveFiles(front) })
 	start(&fg, "ticks", func() error { return n.tick(front) })

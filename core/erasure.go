@@ -362,21 +362,29 @@ func (b backend) Erase(ctx context.Context, by identity.Officer, e api.Erasure) 
 	if err := b.read(ctx); err != nil {
 		return 0, err
 	}
-	rows, err := b.n.machine.Incident(e.Incident)
+	body, err := b.n.erasureOf(e.Incident)
 	if err != nil {
 		return 0, err
+	}
+	body.ID, body.Actor = record.DerivedID("erasure", e.Incident[:], e.ID[:]), record.Actor{Kind: record.ByOfficer, Name: by.User, Unit: by.Unit}
+	if body.Payload.Reason = e.Reason; e.Soon {
+		body.Payload.Flags = record.FlagSoon
+	}
+	return b.n.erase(ctx, body)
+}
+
+// erasureOf begins the entry that erases what an incident says of people as it is now.
+func (n *Node) erasureOf(incident record.ID) (record.Body, error) {
+	rows, err := n.machine.Incident(incident)
+	if err != nil {
+		return record.Body{}, err
 	}
 	bodies := make([]record.Body, len(rows))
 	for i, r := range rows {
 		bodies[i] = r.Body
 	}
-	heads := record.Fold(e.Incident, bodies).Heads
-	body := record.Body{ID: record.DerivedID("erasure", e.Incident[:], e.ID[:]), Incident: e.Incident, Kind: record.KindErasure, Deps: heads[:min(len(heads), record.MaxDeps)],
-		Actor: record.Actor{Kind: record.ByOfficer, Name: by.User, Unit: by.Unit}, Payload: record.Payload{Reason: e.Reason}}
-	if e.Soon {
-		body.Payload.Flags = record.FlagSoon
-	}
-	return b.n.erase(ctx, body)
+	heads := record.Fold(incident, bodies).Heads
+	return record.Body{Incident: incident, Kind: record.KindErasure, Deps: heads[:min(len(heads), record.MaxDeps)]}, nil
 }
 
 func (n *Node) erase(ctx context.Context, body record.Body) (uint64, error) {

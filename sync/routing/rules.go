@@ -34,6 +34,8 @@ const (
 	MaxContacts = 8
 	// MaxWithin bounds a deadline: the longest that the law gives is months.
 	MaxWithin = 366 * 24 * time.Hour
+	// MaxKeepDays bounds KeepDays: a hundred years.
+	MaxKeepDays = 36525
 	// maxWord bounds a department's name and a contact, in bytes.
 	maxWord = 24
 )
@@ -52,6 +54,9 @@ type Rule struct {
 	// Contacts are telephone numbers that the desk shows beside the report, of
 	// services that have no desk here ("115").
 	Contacts []string
+	// KeepDays is how long after the last entry about a closed incident what identifies
+	// people in it is kept, in days; then it is erased. 0: until somebody erases it.
+	KeepDays int
 	// Limits stand in the order of [Steps]; a step without one has no deadline.
 	Limits []Limit
 }

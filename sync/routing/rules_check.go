@@ -75,6 +75,9 @@ func (r *Rule) validate(c record.Category) error {
 			return fail(fmt.Sprintf("contacts[%d]", i), "%q is not a telephone number", n)
 		}
 	}
+	if r.KeepDays < 0 || r.KeepDays > MaxKeepDays {
+		return fail("keep_days", "%d, want 1 to %d days; leave it out to keep until somebody erases", r.KeepDays, MaxKeepDays)
+	}
 	return r.validateLimits(fail)
 }
 

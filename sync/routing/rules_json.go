@@ -42,6 +42,7 @@ type ruleJSON struct {
 	Lane        string      `json:"lane"`
 	Departments []string    `json:"departments"`
 	Contacts    []string    `json:"contacts"`
+	KeepDays    int         `json:"keep_days,omitempty"`
 	Deadlines   []limitJSON `json:"deadlines"`
 }
 
@@ -70,7 +71,7 @@ func MarshalRules(r *Rules) ([]byte, error) {
 	for _, c := range record.Categories {
 		rule := r.Categories[c]
 		j := ruleJSON{Priority: rule.Priority.String(), Lane: rule.Lane.String(),
-			Departments: []string{}, Contacts: append([]string{}, rule.Contacts...), Deadlines: []limitJSON{}}
+			Departments: []string{}, Contacts: append([]string{}, rule.Contacts...), KeepDays: rule.KeepDays, Deadlines: []limitJSON{}}
 		for _, d := range rule.Departments {
 			j.Departments = append(j.Departments, string(d))
 		}
@@ -137,7 +138,7 @@ func readRule(path string, b []byte) (Rule, error) {
 	if err := strict(path, b, &j); err != nil {
 		return Rule{}, err
 	}
-	rule := Rule{Contacts: j.Contacts}
+	rule := Rule{Contacts: j.Contacts, KeepDays: j.KeepDays}
 	if len(j.Contacts) == 0 {
 		rule.Contacts = nil
 	}

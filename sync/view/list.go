@@ -32,6 +32,7 @@ type Query struct {
 	Status string        // one of record.Statuses, or "open"
 	Unit   record.UnitID // told of it
 	Since  int64         // received at or after, milliseconds since the Unix epoch, UTC
+	Before int64         // received before; of closed ones alone (Status), without a cursor
 	Limit  int
 	Cursor []byte // Next of the page before
 }
@@ -59,6 +60,10 @@ func (v *View) List(q Query) (Page, error) {
 	}
 	if q.Cursor != nil && (len(q.Cursor) != keySize || !slices.ContainsFunc(lists, func(l []byte) bool { return bytes.HasPrefix(q.Cursor, l) })) {
 		return Page{}, ErrCursor
+	}
+	if q.Before > 0 && q.Cursor == nil && q.Status == "closed" {
+		q.Cursor = binary.BigEndian.AppendUint64(slices.Clone(closeKey), ^uint64(q.Before-1))
+		q.Cursor = append(q.Cursor, make([]byte, keySize-len(q.Cursor))...)
 	}
 	var p Page
 	err := v.db.View(func(tx *badger.Txn) error {

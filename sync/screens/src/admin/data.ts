@@ -17,7 +17,7 @@ export interface Preview {
   read: { Wards: number; Features: number; Skipped: number; Points: number; Dropped: number; Notes: string[] | null };
   drawn: WardRef[]; redrawn: WardRef[]; renamed: WardRef[]; lost: WardRef[]; new: WardRef[]; same: number;
 }
-export interface Rules { version: number; from: Stamp; until: Stamp | null; categories: Record<string, { priority: string; lane: string; departments: string[]; contacts: string[]; deadlines: { step: string; within_s: number }[] }> }
+export interface Rules { version: number; from: Stamp; until: Stamp | null; categories: Record<string, { priority: string; lane: string; departments: string[]; contacts: string[]; keep_days?: number; deadlines: { step: string; within_s: number }[] }> }
 export interface RulesVersion { version: number; by?: string; at?: Stamp; index?: number; in_effect: boolean; rules: Rules }
 export interface Change { index: number; id: string; kind: string; by: string; unit: string; at: Stamp; subject: string; step?: string; reason?: string; detail?: Record<string, string> }
 

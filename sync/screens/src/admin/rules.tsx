@@ -28,8 +28,8 @@ export function differences(was: RulesData, is: RulesData): { category: string; 
   for (const c of Object.keys({ ...was.categories, ...is.categories })) {
     const [x, y] = [was.categories[c], is.categories[c]];
     const show = (r: typeof x, part: string): string =>
-      !r ? "–" : part === "deadlines" ? r.deadlines.map((d) => `${d.step} ${d.within_s} s`).join(", ") || "–" : part === "departments" ? r.departments.join(", ") || "–" : part === "contacts" ? r.contacts.join(", ") || "–" : String(r[part as "priority" | "lane"]);
-    for (const part of ["priority", "lane", "departments", "contacts", "deadlines"]) {
+      !r ? "–" : part === "deadlines" ? r.deadlines.map((d) => `${d.step} ${d.within_s} s`).join(", ") || "–" : part === "departments" ? r.departments.join(", ") || "–" : part === "contacts" ? r.contacts.join(", ") || "–" : part === "keep_days" ? String(r.keep_days ?? "–") : String(r[part as "priority" | "lane"]);
+    for (const part of ["priority", "lane", "departments", "contacts", "keep_days", "deadlines"]) {
       if (show(x, part) !== show(y, part)) out.push({ category: c, part, was: show(x, part), is: show(y, part) });
     }
   }
@@ -81,6 +81,7 @@ function RulesTable(p: { of: RulesData }): JSX.Element {
         { head: a("lane"), cell: (c) => a(p.of.categories[c]!.lane === "urgent" ? "lane_urgent" : "lane_routine") },
         { head: a("departments"), cell: (c) => p.of.categories[c]!.departments.join(", ") || "–" },
         { head: a("contacts"), cell: (c) => p.of.categories[c]!.contacts.join(", ") || "–" },
+        { head: a("keep_days"), cell: (c) => p.of.categories[c]!.keep_days ? a("days", { n: p.of.categories[c]!.keep_days }) : "–" },
         { head: a("deadlines"), wide: true, cell: (c) => p.of.categories[c]!.deadlines.map((d) => `${a(`step_${d.step}` as Key)} ${span(d.within_s * 1000)}`).join(" · ") || "–" },
       ]} />
   );
