@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 
 	"wardline/edge/ledger"
 	"wardline/sync/downlink"
@@ -85,8 +86,15 @@ func (x store) Reincarnate(c record.ChainID, from record.Seq) error {
 }
 
 func (x store) Ahead(c record.ChainID, have, city record.Seq) {
-	x.l.Alarm(fmt.Sprintf("this disk was rolled back, or another machine runs with a copy of it: the city has %d entries of %s %s, this disk %d; the rest comes back by the downlink", city, c.Incarnation, c.Lane, have))
+	x.l.Log.Warn("the city holds more of a chain than this disk", "chain", c, "have", have, "city", city)
+	x.l.Alarm(rolledBack(c.Incarnation))
 	x.l.Lacks()
+}
+
+// rolledBack is said however it comes out: by the city's heads, or by what it gives back,
+// whichever line stands first.
+func rolledBack(life record.Incarnation) string {
+	return fmt.Sprintf("this disk was rolled back, or another machine runs with a copy of it: the city holds entries of its life %s that were not here; they come back by the downlink", life)
 }
 
 func (x store) Refused(c record.ChainID, from record.Seq, detail string) {
@@ -140,12 +148,22 @@ func (x sink) Apply(p downlink.Part, w *record.Wrapper) error {
 	var claims []record.Body
 	var devices, warnings, erasures []downEntry
 	var alarms []string
+	own := map[record.ChainID]record.Seq{} // what is here of this station's own chains
+	for _, c := range x.l.Ledger.Chains() {
+		own[c.Chain] = c.Head.Seq
+	}
 	for _, e := range p.Entries {
 		entry, rest, err := record.DecodeEntry(e.Raw)
 		if err != nil || len(rest) != 0 {
 			return fmt.Errorf("edge: entry %d from the city cannot be read: %w", e.Index, err)
 		}
 		f.Entries = append(f.Entries, ledger.CityEntry{Index: e.Index, Entry: entry})
+		if l := entry.Link; l.Origin == x.l.Origin && l.Seq > own[l.Chain()] {
+			if said := rolledBack(l.Incarnation); !slices.Contains(alarms, said) {
+				alarms = append(alarms, said)
+			}
+			own[l.Chain()] = l.Seq
+		}
 		if body, err := record.DecodeBody(entry.Body); err == nil { // else the ledger says so
 			switch {
 			case body.Kind == record.KindDevice:

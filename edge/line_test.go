@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"wardline/edge/ledger"
@@ -39,7 +40,8 @@ func TestLine_PartThatCannotBeKept_LeavesTheCursor(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	line := &Line{Origin: origin, Ledger: l, Keys: keys, Alarm: func(string) {}, Claimed: func(*record.Body) {}, Lacks: func() {}, Cloned: func() {}, Told: func() error { return nil }, Log: slog.Default()}
+	var alarms []string
+	line := &Line{Origin: origin, Ledger: l, Keys: keys, Alarm: func(a string) { alarms = append(alarms, a) }, Claimed: func(*record.Body) {}, Lacks: func() {}, Cloned: func() {}, Told: func() error { return nil }, Log: slog.Default()}
 	entry := func(name string, link record.Link) record.Entry {
 		id := record.DerivedID(name)
 		b := record.Body{ID: id, Incident: id, Kind: record.KindSignal, Origin: link.Origin, HLC: l.Clock().Now()}
@@ -58,8 +60,16 @@ func TestLine_PartThatCannotBeKept_LeavesTheCursor(t *testing.T) {
 		}
 		return p
 	}
-	if err := line.Down().Apply(part(1, entry("ours", own)), nil); err != nil {
+	ours := entry("ours", own)
+	if err := line.Down().Apply(part(1, ours), nil); err != nil {
 		t.Fatal(err)
+	}
+	// The uplink compares heads later, and finds nothing missing any more.
+	if len(alarms) != 1 || !strings.Contains(alarms[0], "rolled back") {
+		t.Errorf("an entry of our own came back that was not here, and what is said is %q", alarms)
+	}
+	if err := line.Down().Apply(part(1, ours), nil); err != nil || len(alarms) != 1 {
+		t.Errorf("what is here comes again: %q, %v", alarms, err)
 	}
 	news := entry("news", core)
 	if err := line.Down().Apply(part(2, news, entry("not ours", own)), nil); err == nil {
