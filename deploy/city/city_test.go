@@ -277,11 +277,15 @@ func TestCity_CutLeaderKilledStationKilled_EveryAcknowledgedReportOnce(t *testin
 		Index      uint64
 		Log, State string
 	}
+	auditors := map[string]*http.Client{} // a log-in is noted in the state that is compared
+	for _, c := range w.file.Core {
+		auditors[c.URL] = w.login(c.URL, "auditor")
+	}
 	w.wait("all nodes have the same digest at one index", func() bool {
 		var all []digest
 		for _, c := range w.file.Core {
 			var d digest
-			if w.do(w.login(c.URL, "auditor"), "GET", c.URL+"/api/v1/digest", nil, &d) != 200 {
+			if w.do(auditors[c.URL], "GET", c.URL+"/api/v1/digest", nil, &d) != 200 {
 				return false
 			}
 			all = append(all, d)

@@ -45,7 +45,7 @@ var words = dictionary{
 
 	"report": {"Tin báo", "Report"}, "signal": {"Tín hiệu thiết bị", "Signal"}, "routed": {"Phân luồng", "Routed"}, "missed": {"Quá hạn", "Deadline missed"},
 	"suggested": {"Gợi ý cùng một vụ việc", "Suggested as one event"}, "void": {"Vô hiệu", "Void"}, "alarm": {"Cảnh báo của hệ thống", "System alarm"},
-	"erasure": {"Xóa thông tin định danh", "Identity erased"}, "erased": {"Đã hủy khóa", "Keys destroyed"},
+	"real": {"Xác nhận là thật, không phải diễn tập", "Found to be real, no exercise"}, "erasure": {"Xóa thông tin định danh", "Identity erased"}, "erased": {"Đã hủy khóa", "Keys destroyed"},
 	"claim": {"Nhận xử lý", "Claim"}, "release": {"Trả lại", "Release"}, "classify": {"Phân loại", "Classify"}, "verify": {"Xác minh", "Verify"},
 	"forward": {"Chuyển", "Forward"}, "accept": {"Tiếp nhận", "Accept"}, "dispatch": {"Điều lực lượng", "Dispatch"}, "arrive": {"Đến hiện trường", "Arrive"},
 	"resolve": {"Giải quyết", "Resolve"}, "close": {"Đóng", "Close"}, "reopen": {"Mở lại", "Reopen"}, "note": {"Ghi chú", "Note"},

@@ -15,7 +15,7 @@ func lanEverywhere(now func() time.Time) (*oneAccount, Account, func() *Sessions
 	dir := NewDirectory()
 	src := &oneAccount{a: a}
 	dir.UseAccounts(src)
-	kept := shelf{}
+	kept := newShelf()
 	return src, a, func() *Sessions { return NewSessions(now, [32]byte{1}, dir).Keep(kept) }
 }
 

@@ -4,32 +4,53 @@ import (
 	"context"
 	"fmt"
 	"reflect"
+	"sync"
 	"testing"
 	"time"
 
 	"wardline/sync/record"
 )
 
-// shelf is a store of ended sessions that all nodes share.
-type shelf map[string][]byte
+// shelf is a store of sessions that all nodes share.
+type shelf struct {
+	mu   *sync.Mutex // guards rows
+	rows map[string][]byte
+}
 
-func (s shelf) Ended(user string) (Ended, error) { return DecodeEnded(s[user]) }
-func (s shelf) InUse(user string) (Uses, error)  { return DecodeUses(s["use/"+user]) }
+func newShelf() shelf { return shelf{new(sync.Mutex), map[string][]byte{}} }
+
+func (s shelf) Ended(user string) (Ended, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return DecodeEnded(s.rows[user])
+}
+
+func (s shelf) InUse(user string) (Uses, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return DecodeUses(s.rows["use/"+user])
+}
+
 func (s shelf) Use(_ context.Context, uses []Use) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	for _, x := range uses {
-		u, err := s.InUse(x.User)
+		u, err := DecodeUses(s.rows["use/"+x.User])
 		if err != nil {
 			return err
 		}
 		u.Note(x.InUse)
-		s["use/"+x.User] = u.Encode()
+		s.rows["use/"+x.User] = u.Encode()
 	}
 	return nil
 }
+
 func (s shelf) End(_ context.Context, user string, e End) error {
-	d, err := DecodeEnded(s[user])
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	d, err := DecodeEnded(s.rows[user])
 	d.Add(e)
-	s[user] = d.Encode()
+	s.rows[user] = d.Encode()
 	return err
 }
 
@@ -42,7 +63,7 @@ func TestSessions_Ended_AreOverAtEveryNode_AlsoWithANewPassword(t *testing.T) {
 	src := &oneAccount{a: a}
 	dir := NewDirectory()
 	dir.UseAccounts(src)
-	kept := shelf{}
+	kept := newShelf()
 	one, two := NewSessions(clock, [32]byte{1}, dir).Keep(kept), NewSessions(clock, [32]byte{1}, dir).Keep(kept)
 	first, second := one.Start(a.Officer()), two.Start(a.Officer())
 	if first == second {
