@@ -295,6 +295,9 @@ func (c *City) Run(ctx context.Context) error {
 			return errors.Join(err, c.unplug())
 		}
 	}
+	for _, w := range c.wires {
+		go w.accept()
+	}
 	var wg sync.WaitGroup
 	fail := make(chan error, 2+len(c.cables))
 	for _, p := range c.cables {

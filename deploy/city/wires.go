@@ -22,7 +22,7 @@ type peerLine struct {
 	from map[string]*proxy // by who dials
 }
 
-// peerLine opens the listener in front of a core node.
+// peerLine opens the listener in front of a core node; accept begins when every child is there.
 func (c *City) peerLine(to int) error {
 	n := c.plan.Cores[to]
 	l, err := net.Listen("tcp", n.Raft)
@@ -39,7 +39,6 @@ func (c *City) peerLine(to int) error {
 		c.wires = map[string]*peerLine{}
 	}
 	c.wires[n.ID] = w
-	go w.accept()
 	return nil
 }
 
