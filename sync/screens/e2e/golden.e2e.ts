@@ -20,6 +20,17 @@ const officer: Officer = { user: "lan", role: "ward_officer", unit: `ward/${ward
 
 interface Shot { name: string; path: string; as: Officer | null; width: number; height: number; scale: number; ready: (p: Page) => Promise<unknown> }
 const seen = (p: Page, what: string): Promise<unknown> => p.locator(what).first().waitFor();
+/** Presses a key until it has done something: keys rest for a moment after a dialog has closed. */
+const press = async (p: Page, key: string, what: string): Promise<void> => {
+  for (let i = 0; ; i++) {
+    await p.keyboard.press(key);
+    try {
+      return await p.locator(what).first().waitFor({ timeout: 2000 });
+    } catch (e) {
+      if (i === 9) throw e;
+    }
+  }
+};
 const desk = async (p: Page): Promise<void> => {
   await seen(p, "[data-testid=stream].live");
   await seen(p, "dialog[open]");
@@ -36,8 +47,8 @@ const phone = { width: 390, height: 844, scale: 1 };
 const shots: Shot[] = [
   { name: "login", path: "/desk/", as: null, ...half, ready: (p) => seen(p, ".login form") },
   { name: "desk", path: "/desk/", as: officer, ...half, ready: desk },
-  { name: "incident", path: "/desk/", as: officer, ...half, ready: async (p) => { await desk(p); await p.keyboard.press("j"); await seen(p, ".source"); } },
-  { name: "report", path: "/desk/", as: officer, ...half, ready: async (p) => { await desk(p); await p.keyboard.press("n"); await seen(p, "dialog[open]"); } },
+  { name: "incident", path: "/desk/", as: officer, ...half, ready: async (p) => { await desk(p); await press(p, "j", ".source"); } },
+  { name: "report", path: "/desk/", as: officer, ...half, ready: async (p) => { await desk(p); await press(p, "n", "dialog[open]"); } },
   { name: "command", path: "/command/", as: command, ...half, ready: city },
   { name: "warning", path: "/command/", as: command, ...half, ready: async (p) => { await city(p); await p.locator(".panes .btn").last().click(); await seen(p, "[data-testid=warning]"); await p.locator("[data-testid=warnings] .btn.main").click(); await seen(p, ".areamap canvas"); } },
   { name: "wall", path: "/command/#wall", as: command, ...half, ready: async (p) => { await seen(p, ".wall .line"); await seen(p, "[data-testid=stream].live"); } },
