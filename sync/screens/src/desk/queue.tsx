@@ -80,7 +80,8 @@ function Lines(p: { rows: readonly { id: ID; row: Row | undefined }[] }): JSX.El
   const [view, setView] = useState({ top: 0, high: 1200 });
   const [, redraw] = useState(0);
   const look = (): void => {
-    const e = el.current!;
+    const e = el.current;
+    if (!e) return; // the page was left at this moment
     setView((v) => (Math.abs(v.top - e.scrollTop) < guess && v.high === e.clientHeight ? v : { top: e.scrollTop, high: e.clientHeight }));
   };
   useEffect(() => {
@@ -110,8 +111,8 @@ function Lines(p: { rows: readonly { id: ID; row: Row | undefined }[] }): JSX.El
   const on = chosen.value;
   useEffect(() => {
     const i = p.rows.findIndex((r) => r.id === on);
-    const e = el.current!;
-    if (i < 0 || (i >= from && i < to)) return;
+    const e = el.current;
+    if (!e || i < 0 || (i >= from && i < to)) return;
     e.scrollTop = Math.max(0, at[i]! - e.clientHeight / 2);
     look();
   }, [on]);
