@@ -1,6 +1,6 @@
 // Keys of a desk. Off while somebody types, and while an input method composes:
 // with Telex "aa" must never claim an incident.
-import { useLayoutEffect } from "preact/hooks";
+import { useEffect } from "preact/hooks";
 
 /** A letter as printed on the button, "/" or "?", mapped to what it does. */
 export type Keymap = Record<string, () => void>;
@@ -18,7 +18,7 @@ export function keyOf(e: Pick<KeyboardEvent, "key" | "isComposing" | "ctrlKey" |
 const repeats = new Set(["J", "K", "ArrowDown", "ArrowUp"]);
 
 export function useKeys(map: Keymap, on = true): void {
-  useLayoutEffect(() => { // at once: a key that comes right after a dialog has closed counts
+  useEffect(() => {
     if (!on) return;
     const press = (e: KeyboardEvent): void => {
       const k = keyOf(e);
