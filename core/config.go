@@ -9,6 +9,7 @@ import (
 	"wardline/core/signon"
 	"wardline/sync/api"
 	"wardline/sync/identity"
+	"wardline/sync/proxies"
 	"wardline/sync/rates"
 )
 
@@ -57,7 +58,8 @@ type Config struct {
 	// Limits bound the reports of one device and of one address.
 	Limits rates.Config `json:"limits,omitzero" yaml:"limits"`
 	// TrustedProxies are the servers in front of this one, addresses or networks, whose
-	// X-Forwarded-For is believed, so that who is behind them does not share one address.
+	// X-Forwarded-For and X-Forwarded-Proto are believed, so that who is behind them does not
+	// share one address and has Secure cookies where they end TLS.
 	TrustedProxies []string `json:"trusted_proxies,omitempty" yaml:"trusted_proxies"`
 	// SessionIdleMin is after how many minutes without a use an officer's session ends; a
 	// page that is open uses it. 0 takes the default, 30.
@@ -113,7 +115,7 @@ func (c *Config) Validate() error {
 		f.Add("limits."+field, "write 0 for the default, or more; off: true is no limit", "is below 0")
 	}
 	f.Under("oidc", c.OIDC.Validate())
-	_, perr := api.ParseProxies(c.TrustedProxies)
+	_, perr := proxies.Parse(c.TrustedProxies)
 	f.Under("", perr)
 	f.Under("", identity.CheckIdle(c.SessionIdleMin))
 	if c.ReserveMB < 0 {

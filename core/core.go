@@ -23,6 +23,7 @@ import (
 	"wardline/sync/api"
 	"wardline/sync/figures"
 	"wardline/sync/identity"
+	"wardline/sync/proxies"
 	"wardline/sync/rates"
 	"wardline/sync/record"
 	"wardline/sync/sealing"
@@ -246,10 +247,10 @@ func (n *Node) Run(ctx context.Context) error {
 			}
 		}()
 	}
-	proxies, _ := api.ParseProxies(n.c.TrustedProxies) // New has validated them
+	fronts, _ := proxies.Parse(n.c.TrustedProxies) // New has validated them
 	in := identity.NewSessions(n.wall, n.session, n.people).Keep(sessions{n}).Idle(time.Duration(n.c.SessionIdleMin) * time.Minute)
 	srv := api.New(api.Config{Backend: backend{n}, Directory: n.people, Sessions: in, Now: n.wall,
-		Metrics: n.metrics(), Log: n.log, Limits: n.limits, Proxies: proxies, SignOn: n.signOn()})
+		Metrics: n.metrics(), Log: n.log, Limits: n.limits, Proxies: fronts, SignOn: n.signOn()})
 	start(&fg, "sessions", func() error { return in.Run(front) })
 	start(&fg, "http", func() error { return srv.Serve(front, n.http) })
 	if n.trust.https != nil {

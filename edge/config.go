@@ -11,6 +11,7 @@ import (
 	"wardline/edge/broker"
 	"wardline/sync/api"
 	"wardline/sync/identity"
+	"wardline/sync/proxies"
 	"wardline/sync/rates"
 	"wardline/sync/record"
 	"wardline/sync/trust"
@@ -50,7 +51,8 @@ type Config struct {
 	// Limits bound the reports of one device and of one address.
 	Limits rates.Config `json:"limits,omitzero" yaml:"limits"`
 	// TrustedProxies are the servers in front of this one, addresses or networks, whose
-	// X-Forwarded-For is believed, so that who is behind them does not share one address.
+	// X-Forwarded-For and X-Forwarded-Proto are believed, so that who is behind them does not
+	// share one address and has Secure cookies where they end TLS.
 	TrustedProxies []string `json:"trusted_proxies,omitempty" yaml:"trusted_proxies"`
 	// SessionIdleMin is after how many minutes without a use an officer's session ends; a
 	// page that is open uses it. 0 takes the default, 30.
@@ -105,7 +107,7 @@ func (c *Config) Validate() error {
 	if field := c.Limits.Negative(); field != "" {
 		f.Add("limits."+field, "write 0 for the default, or more; off: true is no limit", "is below 0")
 	}
-	_, perr := api.ParseProxies(c.TrustedProxies)
+	_, perr := proxies.Parse(c.TrustedProxies)
 	f.Under("", perr)
 	f.Under("", identity.CheckIdle(c.SessionIdleMin))
 	if c.ReserveMB < 0 {

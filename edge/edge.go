@@ -24,6 +24,7 @@ import (
 	"wardline/sync/downlink"
 	"wardline/sync/identity"
 	"wardline/sync/points"
+	"wardline/sync/proxies"
 	"wardline/sync/rates"
 	"wardline/sync/record"
 	"wardline/sync/routing"
@@ -258,10 +259,10 @@ func (s *Station) Run(ctx context.Context) error {
 			}
 		}()
 	}
-	proxies, _ := api.ParseProxies(s.c.TrustedProxies) // New has validated them
+	fronts, _ := proxies.Parse(s.c.TrustedProxies) // New has validated them
 	in := identity.NewSessions(s.wall, s.session, s.people).Keep(&sessions{s: s}).Idle(time.Duration(s.c.SessionIdleMin) * time.Minute)
 	srv := api.New(api.Config{Backend: backend{s}, Directory: s.people, Sessions: in, Now: s.wall,
-		Metrics: s.metrics(), Log: s.log, Limits: s.limits, Proxies: proxies})
+		Metrics: s.metrics(), Log: s.log, Limits: s.limits, Proxies: fronts})
 	start(&bg, "ledger", func() error { return s.ledger.Run(back) })
 	start(&fg, "enrolment", func() error { return s.member.Run(front) })
 	start(&fg, "uplink", func() error { s.member.Wait(front); return s.up.Run(front) })

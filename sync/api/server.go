@@ -20,6 +20,7 @@ import (
 	"golang.org/x/time/rate"
 
 	"wardline/sync/identity"
+	"wardline/sync/proxies"
 	"wardline/sync/rates"
 	"wardline/sync/record"
 	"wardline/sync/screens"
@@ -51,8 +52,8 @@ type Config struct {
 	// Metrics is what /metrics serves, with the interface's own figures; nil: nothing.
 	Metrics *prometheus.Registry
 	Log     *slog.Logger
-	// Proxies stand in front of this node and say from where a request came.
-	Proxies Proxies
+	// Proxies stand in front of this node and say from where a request came, and whether over TLS.
+	Proxies proxies.List
 	// SignOn is the city's OpenID Connect provider; nil: none.
 	SignOn SignOn
 	// Limits bound the reports of a device and of an address; nil: none.
@@ -221,7 +222,7 @@ func (s *Server) Handler() http.Handler {
 	inner := s.count(csrf.Handler(s.mux))
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		s.doors.asked(r)
-		s.Proxies.locate(r)
+		s.Proxies.Locate(r)
 		h := w.Header()
 		h.Set("X-Content-Type-Options", "nosniff")
 		h.Set("Referrer-Policy", "no-referrer")

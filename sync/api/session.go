@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"wardline/sync/identity"
+	"wardline/sync/proxies"
 )
 
 const cookieName = "wardline_session"
@@ -52,7 +53,7 @@ func (s *Server) source(r *http.Request) (string, bool) {
 }
 
 func (s *Server) cookie(r *http.Request, name, value string, life time.Duration) *http.Cookie {
-	return &http.Cookie{Name: name, Value: value, Path: "/", HttpOnly: true, SameSite: http.SameSiteStrictMode, Secure: r.TLS != nil, MaxAge: int(life.Seconds())}
+	return &http.Cookie{Name: name, Value: value, Path: "/", HttpOnly: true, SameSite: http.SameSiteStrictMode, Secure: proxies.Secure(r), MaxAge: int(life.Seconds())}
 }
 
 func (s *Server) deleteSession(w http.ResponseWriter, r *http.Request) error {

@@ -11,6 +11,7 @@ import (
 
 	"wardline/sync/api"
 	"wardline/sync/identity"
+	"wardline/sync/proxies"
 	"wardline/sync/record"
 )
 
@@ -74,5 +75,49 @@ func TestSession_Cookie_IsHeldAwayFromScriptsAndOtherSites_AndIsNewAtEachLogIn(t
 	}
 	if a := post(secret, func(r *http.Request) { r.AddCookie(desk) }); a.StatusCode != 200 {
 		t.Errorf("the desk on duty was locked out: %d", a.StatusCode)
+	}
+}
+
+// TestSession_BehindAFrontThatEndsTLS_CookiesAreSecure_OnlyByItsWord: the browser then never
+// sends them in the clear; and who stands in front of nobody cannot keep a desk from logging in.
+func TestSession_BehindAFrontThatEndsTLS_CookiesAreSecure_OnlyByItsWord(t *testing.T) {
+	dir, secret := identity.NewDirectory(), identity.NewSecret()
+	if err := dir.AddOfficer(identity.Officer{User: "lan", Role: identity.CommandOfficer, Unit: record.Command}, secret); err != nil {
+		t.Fatal(err)
+	}
+	fronts, err := proxies.Parse([]string{"10.0.0.5"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	h := api.New(api.Config{Directory: dir, Sessions: identity.NewSessions(time.Now, [32]byte{1}, dir), Now: time.Now, Log: slog.New(slog.DiscardHandler), Proxies: fronts}).Handler()
+	for _, c := range []struct {
+		from   string
+		said   []string
+		secure bool
+	}{
+		{"10.0.0.5:1", []string{"https"}, true},
+		{"10.0.0.5:1", []string{"HTTPS"}, true},
+		{"10.0.0.5:1", []string{"http"}, false},
+		{"10.0.0.5:1", nil, false},
+		{"10.0.0.5:1", []string{"https, http"}, false}, // the browser's own word stands first
+		{"10.0.0.5:1", []string{"https", "http"}, false},
+		{"10.0.0.5:1", []string{"http", "https"}, true},
+		{"10.0.0.9:1", []string{"https"}, false},
+	} {
+		r := httptest.NewRequest("POST", "/api/v1/session", strings.NewReader(`{"user":"lan","password":"`+secret+`"}`))
+		r.RemoteAddr = c.from
+		r.Header.Set("X-Forwarded-For", "203.0.113.7")
+		r.Header["X-Forwarded-Proto"] = c.said
+		w := httptest.NewRecorder()
+		h.ServeHTTP(w, r)
+		got := w.Result().Cookies()
+		if w.Code != 200 || len(got) != 2 {
+			t.Fatalf("%+v: %d, %d cookies", c, w.Code, len(got))
+		}
+		for _, k := range got {
+			if k.Secure != c.secure {
+				t.Errorf("%+v: %s is secure: %v", c, k.Name, k.Secure)
+			}
+		}
 	}
 }

@@ -1,4 +1,4 @@
-package api
+package proxies
 
 import (
 	"net/http/httptest"
@@ -8,7 +8,7 @@ import (
 // TestProxies_WhoIsBelieved_SaysWhereARequestCameFrom_NobodyElseDoes: a phone behind the
 // city's front has its own address for the limits, and nobody writes himself another one.
 func TestProxies_WhoIsBelieved_SaysWhereARequestCameFrom_NobodyElseDoes(t *testing.T) {
-	p, err := ParseProxies([]string{"10.0.0.5", "10.1.0.0/16", "2001:db8::/64"})
+	p, err := Parse([]string{"10.0.0.5", "10.1.0.0/16", "2001:db8::/64"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -28,17 +28,17 @@ func TestProxies_WhoIsBelieved_SaysWhereARequestCameFrom_NobodyElseDoes(t *testi
 		if c.said != "" {
 			r.Header.Set("X-Forwarded-For", c.said)
 		}
-		if p.locate(r); r.RemoteAddr != c.want {
+		if p.Locate(r); r.RemoteAddr != c.want {
 			t.Errorf("%+v: %s", c, r.RemoteAddr)
 		}
 	}
 	r := httptest.NewRequest("GET", "/", nil)
 	r.RemoteAddr = "10.0.0.5:99"
 	r.Header.Set("X-Forwarded-For", "203.0.113.7")
-	if Proxies(nil).locate(r); r.RemoteAddr != "10.0.0.5:99" {
+	if List(nil).Locate(r); r.RemoteAddr != "10.0.0.5:99" {
 		t.Error("without a setting somebody is believed")
 	}
-	if _, err := ParseProxies([]string{"10.0.0.5", "the front"}); err == nil {
+	if _, err := Parse([]string{"10.0.0.5", "the front"}); err == nil {
 		t.Error("a name is taken for an address")
 	}
 }
