@@ -39,11 +39,34 @@ func startTown(t *testing.T) *town {
 
 func newTown(t *testing.T) *town {
 	t.Helper()
-	bin := filepath.Join(t.TempDir(), "wardline")
-	if out, err := exec.Command("go", "build", "-o", bin, "wardline").CombinedOutput(); err != nil {
-		t.Fatalf("%v\n%s", err, out)
+	bin, err := program()
+	if err != nil {
+		t.Fatal(err)
 	}
 	return &town{t: t, dir: t.TempDir(), bin: bin}
+}
+
+// program is the binary that all towns run, linked once: each link takes as long as a town's start.
+var program = sync.OnceValues(func() (string, error) {
+	bin := filepath.Join(built, "wardline")
+	if out, err := exec.Command("go", "build", "-o", bin, "wardline").CombinedOutput(); err != nil {
+		return "", fmt.Errorf("%w\n%s", err, out)
+	}
+	return bin, nil
+})
+
+// built is the directory of program.
+var built string
+
+func TestMain(m *testing.M) {
+	var err error
+	if built, err = os.MkdirTemp("", "wardline-city"); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	code := m.Run()
+	_ = os.RemoveAll(built)
+	os.Exit(code)
 }
 
 func (w *town) start() {
@@ -218,6 +241,7 @@ func (w *town) control(command string, args map[string][]string) {
 // TestCity_CutLeaderKilledStationKilled_EveryAcknowledgedReportOnce is the
 // promise from outside: real processes, real sockets, real kills.
 func TestCity_CutLeaderKilledStationKilled_EveryAcknowledgedReportOnce(t *testing.T) {
+	t.Parallel()
 	if testing.Short() {
 		t.Skip("starts a whole city")
 	}
@@ -305,6 +329,7 @@ type incidentJSON struct {
 // TestCity_ReportAtBothDoorsDuringACut_IsOneReport also follows the claim from
 // the ward to the command centre, and the city's own report down to the ward.
 func TestCity_ReportAtBothDoorsDuringACut_IsOneReport(t *testing.T) {
+	t.Parallel()
 	if testing.Short() {
 		t.Skip("starts a whole city")
 	}

@@ -151,6 +151,7 @@ func (h *held) points(base string) {
 // TestServers_CAPFromOutside_IsWarnedAndServed: another system's message with a
 // polygon, latitude first, finds the ward; what is wrong names its element.
 func TestServers_CAPFromOutside_IsWarnedAndServed(t *testing.T) {
+	t.Parallel()
 	if testing.Short() {
 		t.Skip("starts a whole city")
 	}
@@ -197,6 +198,7 @@ func TestServers_CAPFromOutside_IsWarnedAndServed(t *testing.T) {
 // it connects and when it changes, its acknowledgement is counted at the city, a ward
 // that is cut off warns its own people, and the city knows that after healing.
 func TestCity_WardCutOff_WarnsItselfAndTheCityHearsOfIt(t *testing.T) {
+	t.Parallel()
 	if testing.Short() {
 		t.Skip("starts a whole city")
 	}

@@ -129,6 +129,7 @@ func hasAlarm(alarms []string, words string) bool {
 // TestCity_RestoredDiskImage_IsNamed_AndTheStationGetsBackWhatItLacks puts an
 // old copy of a station's disk back in its place.
 func TestCity_RestoredDiskImage_IsNamed_AndTheStationGetsBackWhatItLacks(t *testing.T) {
+	t.Parallel()
 	if testing.Short() {
 		t.Skip("starts a whole city")
 	}
@@ -179,6 +180,7 @@ func TestCity_RestoredDiskImage_IsNamed_AndTheStationGetsBackWhatItLacks(t *test
 // TestCity_ClonedStation_IsNamed_AndBothMachinesReportsAreThereOnce runs a
 // second process from a copy of a station's disk.
 func TestCity_ClonedStation_IsNamed_AndBothMachinesReportsAreThereOnce(t *testing.T) {
+	t.Parallel()
 	if testing.Short() {
 		t.Skip("starts a whole city")
 	}

@@ -115,6 +115,7 @@ func (f *fleet) hello(h *trust.Holder, o record.Origin) error {
 // TestCity_Trust is the way of one station's identity: a token that is good
 // once, another ward's name, revocation, two claimants, a rotated authority.
 func TestCity_Trust(t *testing.T) {
+	t.Parallel()
 	if testing.Short() {
 		t.Skip("starts a whole city")
 	}
@@ -216,6 +217,7 @@ func (f *fleet) own(keys string) *trust.Holder {
 
 // TestCity_TLS_DoorsForPeopleAndDevices speaks to a city to try over TLS alone.
 func TestCity_TLS_DoorsForPeopleAndDevices(t *testing.T) {
+	t.Parallel()
 	if testing.Short() {
 		t.Skip("starts a whole city")
 	}

@@ -1,6 +1,6 @@
 // Command planted shows that the drill finds bugs: for each bug of package
 // wardline/sync/planted it runs the drill against a program that has it, until
-// a check fails, and prints which check that was and after how long. It ends
+// a check fails, and prints which check that was, at which seed and after how long. It ends
 // with an error when a bug was not found.
 package main
 
@@ -29,12 +29,12 @@ type bug struct {
 // The two forms. A seed does not fix the timing of processes, so a bug that
 // needs an unlucky moment gets several.
 func simulation(name string, seeds int) bug {
-	return bug{name, []string{"test", "./deploy/drill", "-count=1", "-timeout=20m", "-tags=planted_" + name, "-run=TestSimulation", fmt.Sprint("-seeds=", seeds)}}
+	return bug{name, []string{"test", "./deploy/drill", "-count=1", "-failfast", "-timeout=20m", "-tags=planted_" + name, "-run=TestSimulation", fmt.Sprint("-seeds=", seeds)}}
 }
 
 func whole(name, only string, runs int) bug {
 	return bug{name, []string{"test", "./deploy/drill/whole", "-count=1", "-timeout=40m", "-run=TestWhole", "-planted=planted_" + name, "-only=" + only,
-		fmt.Sprint("-runs=", runs), "-faults=12s", "-within=60s"}}
+		fmt.Sprint("-runs=", runs), "-failures=1", "-faults=12s", "-within=60s"}}
 }
 
 // linear is the check of core reads and claims against a model of them.
@@ -80,8 +80,11 @@ func run(ctx context.Context, only string, verbose bool) error {
 		}
 		tried++
 		said, took, err := b.try(ctx, verbose)
-		if err != nil {
+		if ctx.Err() != nil {
 			return err
+		}
+		if err != nil { // said, and the others are tried all the same
+			fmt.Fprintln(os.Stderr, err)
 		}
 		if said == "" {
 			missed = append(missed, b.name)
@@ -124,7 +127,18 @@ func (b bug) try(ctx context.Context, verbose bool) (said string, took time.Dura
 	if !checked(out) {
 		return "", took, fmt.Errorf("%s: the drill ended without a failed check, so this is no find: %s", b.name, verdict(out))
 	}
-	return verdict(out), took, nil
+	return at(out) + verdict(out), took, nil
+}
+
+// Where whole cities, then the simulation and the readings, name the seed that failed. Seeds begin with 1.
+var places = regexp.MustCompile(`: seed (\d+) after |--- FAIL: Test\w+/seed=(\d+) `)
+
+// at is "seed N: ", empty where the drill names none.
+func at(out []byte) string {
+	if m := places.FindSubmatch(out); m != nil {
+		return fmt.Sprintf("seed %s%s: ", m[1], m[2])
+	}
+	return ""
 }
 
 // checked says whether a test failed, and not the build, vet or the program around it.

@@ -63,6 +63,19 @@ func TestVerdict_OfBothForms_IsTheCheckThatFailed(t *testing.T) {
 	}
 }
 
+func TestAt_OfEachForm_IsTheSeedThatFailed(t *testing.T) {
+	for out, want := range map[string]string{
+		"    whole_test.go:84: seed 2 after 1m50s: not within 1m: listed: 17 are lacking\n":     "seed 2: ",
+		"--- FAIL: TestSimulation (1.00s)\n    --- FAIL: TestSimulation/seed=12 (0.20s)\n":      "seed 12: ",
+		"--- FAIL: TestReadsAndClaims_X (9s)\n    --- FAIL: TestReadsAndClaims_X/seed=1 (9s)\n": "seed 1: ",
+		"panic: boom\n": "",
+	} {
+		if got := at([]byte(out)); got != want {
+			t.Errorf("%q: %q, want %q", out, got, want)
+		}
+	}
+}
+
 func TestChecked_ABuildThatFails_IsNoFind(t *testing.T) {
 	for out, want := range map[string]bool{
 		"--- FAIL: TestSimulation (1.00s)\n    seed 7 after 3 steps: lost\nFAIL\nFAIL\twardline/deploy/drill\t1.1s\n": true,

@@ -20,6 +20,7 @@ var (
 	tags   = flag.String("planted", "", "build tag of a planted bug in the program under test")
 	only   = flag.String("only", "", "the calamity to try instead of the seed's: see calamities")
 	faults = flag.Duration("faults", 0, "how long faults go on (default 5s; 25s with WARDLINE_LONG)")
+	failed = flag.Int("failures", 5, "how many seeds may fail before a run of many ends")
 	within = flag.Duration("within", 0, "how long everything may take to come to its end (default 90s)")
 	keep   = flag.String("dir", "", "where failed runs are kept (default: the system's temporary directory)")
 )
@@ -58,7 +59,7 @@ func TestWhole_FaultsOfASeed_ThePromiseHolds(t *testing.T) {
 	}
 	var sum sums
 	for _, o.Seed = range seeds() {
-		if sum.failed < maxFailed {
+		if sum.failed < *failed {
 			one(t, o, &sum)
 		}
 	}
@@ -67,9 +68,6 @@ func TestWhole_FaultsOfASeed_ThePromiseHolds(t *testing.T) {
 
 // chosen are the seeds of the short form: a restored image, a full disk, a storm.
 var chosen = []uint64{1, 5, 12}
-
-// maxFailed is how many seeds may fail before a run of many ends.
-const maxFailed = 5
 
 func seeds() (out []uint64) {
 	n := *runs
