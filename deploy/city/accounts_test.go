@@ -35,7 +35,6 @@ type accountReply struct {
 // TestAccounts_MadeAtTheCore_LogInAtTheWardWhileItIsCut: an account is an entry, goes
 // down the line, and holds at the station when the city is away.
 func TestAccounts_MadeAtTheCore_LogInAtTheWardWhileItIsCut(t *testing.T) {
-	t.Parallel()
 	if testing.Short() {
 		t.Skip("starts a whole city")
 	}
@@ -123,7 +122,6 @@ func TestAccounts_MadeAtTheCore_LogInAtTheWardWhileItIsCut(t *testing.T) {
 // an officer who reaches the station alone, with a password that somebody else set, must
 // not wait for the city; of two changes made apart one stands, and the other is named.
 func TestPassword_ChosenAtAWardThatIsCutOff_HoldsThereAtOnce_AndAtTheCityUnlessChangedMeanwhile(t *testing.T) {
-	t.Parallel()
 	if testing.Short() {
 		t.Skip("starts a whole city")
 	}

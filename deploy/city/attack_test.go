@@ -46,7 +46,6 @@ type attack struct {
 // is sync/uplink's (TestSender_ReceiptThatIsNotForWhatItSent_IsNeverKept): behind TLS nobody but a
 // core node can send one; a city of another authority is core/pki's.
 func TestAttack_FromOutside_IsRefusedBoundedAndSeen(t *testing.T) {
-	t.Parallel()
 	if testing.Short() {
 		t.Skip("starts a whole city")
 	}

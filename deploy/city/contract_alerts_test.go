@@ -151,7 +151,6 @@ func (h *held) points(base string) {
 // TestServers_CAPFromOutside_IsWarnedAndServed: another system's message with a
 // polygon, latitude first, finds the ward; what is wrong names its element.
 func TestServers_CAPFromOutside_IsWarnedAndServed(t *testing.T) {
-	t.Parallel()
 	if testing.Short() {
 		t.Skip("starts a whole city")
 	}

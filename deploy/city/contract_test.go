@@ -75,7 +75,6 @@ func fields(s string) []string {
 // TestServers_EveryAnswer_IsAsDescribed provokes the described answers of a real
 // station and of real core nodes.
 func TestServers_EveryAnswer_IsAsDescribed(t *testing.T) {
-	t.Parallel()
 	if testing.Short() {
 		t.Skip("starts a whole city")
 	}

@@ -109,7 +109,6 @@ const (
 )
 
 func TestLive_FromTheStartAndAsItHappens_GivesEveryIncidentAtEveryNode(t *testing.T) {
-	t.Parallel()
 	if testing.Short() {
 		t.Skip("starts a whole city")
 	}
@@ -153,7 +152,6 @@ func (l *follower) lastID() string {
 // TestLive_ResumedAtAnotherNode_GivesWhatChangedMeanwhile: the city index is
 // the same at all nodes, so that a screen goes on where another node stopped.
 func TestLive_ResumedAtAnotherNode_GivesWhatChangedMeanwhile(t *testing.T) {
-	t.Parallel()
 	if testing.Short() {
 		t.Skip("starts a whole city")
 	}
@@ -202,7 +200,6 @@ func (l *follower) index() (n uint64) {
 // TestLive_StationRestarted_ResumesAndShowsTheLine: a ward desk loses its stream
 // with the station, and comes back to it with the city cut off.
 func TestLive_StationRestarted_ResumesAndShowsTheLine(t *testing.T) {
-	t.Parallel()
 	if testing.Short() {
 		t.Skip("starts a whole city")
 	}

@@ -101,7 +101,6 @@ func (p *provider) signIn(c *http.Client, user, password string) *url.URL {
 
 // TestSignOn_ByARealProvider_LetsInWhoHasAnAccount_AndNobodyElse
 func TestSignOn_ByARealProvider_LetsInWhoHasAnAccount_AndNobodyElse(t *testing.T) {
-	t.Parallel()
 	if testing.Short() {
 		t.Skip("starts a whole city and a provider")
 	}

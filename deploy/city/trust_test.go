@@ -115,7 +115,6 @@ func (f *fleet) hello(h *trust.Holder, o record.Origin) error {
 // TestCity_Trust is the way of one station's identity: a token that is good
 // once, another ward's name, revocation, two claimants, a rotated authority.
 func TestCity_Trust(t *testing.T) {
-	t.Parallel()
 	if testing.Short() {
 		t.Skip("starts a whole city")
 	}
