@@ -52,7 +52,8 @@ type Config struct {
 	Limits rates.Config `json:"limits,omitzero" yaml:"limits"`
 	// TrustedProxies are the servers in front of this one, addresses or networks, whose
 	// X-Forwarded-For and X-Forwarded-Proto are believed, so that who is behind them does not
-	// share one address and has Secure cookies where they end TLS.
+	// share one address and has Secure cookies where they end TLS. Their MQTT connections over
+	// TCP begin with the header of the PROXY protocol.
 	TrustedProxies []string `json:"trusted_proxies,omitempty" yaml:"trusted_proxies"`
 	// SessionIdleMin is after how many minutes without a use an officer's session ends; a
 	// page that is open uses it. 0 takes the default, 30.
@@ -62,6 +63,9 @@ type Config struct {
 	ReserveMB int64 `json:"reserve_mb" yaml:"reserve_mb"`
 	// Wall is the wall clock; nil is the system's. No file can set it.
 	Wall func() time.Time `json:"-" yaml:"-"`
+	// Connected is told how many devices are connected over MQTT when that has changed much,
+	// at most once a second; nil: nobody asks. No file can set it.
+	Connected func(devices int) `json:"-" yaml:"-"`
 }
 
 // TLS is a station's certificate and what it is shown at.
@@ -152,6 +156,7 @@ func (c *Config) checkPanels(f *configs.Faults) {
 func (c *Config) mqtt(h *trust.Holder) (broker.Config, bool) {
 	b := broker.Default()
 	b.Listeners = nil
+	b.Proxies, _ = proxies.Parse(c.TrustedProxies) // Validate has looked at them
 	for _, l := range []struct {
 		network, addr string
 		tls           *tls.Config

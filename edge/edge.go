@@ -247,7 +247,7 @@ func (s *Station) Run(ctx context.Context) error {
 	back, stopBack := context.WithCancel(context.Background())
 	defer stopFront()
 	defer stopBack()
-	errs := make(chan error, 17+len(s.panels)+len(s.bridges))
+	errs := make(chan error, 18+len(s.panels)+len(s.bridges))
 	var fg, bg sync.WaitGroup
 	start := func(wg *sync.WaitGroup, name string, f func() error) {
 		wg.Add(1)
@@ -283,6 +283,9 @@ func (s *Station) Run(ctx context.Context) error {
 	if s.mqtt != nil {
 		start(&fg, "mqtt", func() error { return s.mqtt.Run(front) })
 		start(&fg, "mqtt room", func() error { return s.room(front) })
+		if s.c.Connected != nil {
+			start(&fg, "mqtt devices", func() error { return s.connected(front) })
+		}
 		start(&fg, "receipts", func() error { return s.receipts.Run(front) })
 		start(&fg, "presence", func() error { return s.presence.Run(front) })
 	}

@@ -193,6 +193,7 @@ func brokerFigures() []figures.Figure[*scrape] {
 		counter("mqtt_dropped_total", "Messages for devices that were dropped.", func(x *scrape) float64 { return float64(x.mqtt.Dropped) }),
 		counter("mqtt_logins_refused_total", "Log-ins that were refused.", func(x *scrape) float64 { return float64(x.mqtt.LoginsRefused) }),
 		counter("mqtt_tls_refused_total", "Connections whose TLS handshake failed, such as those below TLS 1.3.", func(x *scrape) float64 { return float64(x.mqtt.TLSRefused) }),
+		counter("mqtt_proxy_refused_total", "Connections of servers in trusted_proxies that did not say for whom they are.", func(x *scrape) float64 { return float64(x.mqtt.FrontsRefused) }),
 		counter("mqtt_half_open_ended_total", "Connections without a log-in that were closed for newer ones.", func(x *scrape) float64 { return float64(x.mqtt.HalfOpenEnded) }),
 		counter("mqtt_panics_total", "Panics in the server library that were contained.", func(x *scrape) float64 { return float64(x.mqtt.Panics) }),
 	}

@@ -71,6 +71,25 @@ func (s *Station) room(ctx context.Context) error {
 	return nil
 }
 
+const (
+	// connectedEvery is how often the station looks how many devices are connected,
+	// connectedStep how much is worth a word.
+	connectedEvery = time.Second
+	connectedStep  = 32
+)
+
+// connected says how many devices are connected.
+func (s *Station) connected(ctx context.Context) error {
+	said := 0
+	every(ctx, connectedEvery, func() {
+		if n := s.mqtt.Stats().Connections; n < said-connectedStep || n > said+connectedStep {
+			said = n
+			s.c.Connected(n)
+		}
+	})
+	return nil
+}
+
 // claimed tells devices that an officer has what they reported.
 func (s *Station) claimed(b *record.Body) {
 	if s.receipts != nil && b.Kind == record.KindClaim {

@@ -47,6 +47,10 @@ func Core(ctx context.Context, args []string) error {
 // the making, and what they leave goes back to the system only slowly. At rest it holds a tenth of this.
 const edgeMemory = 80 << 20
 
+// deviceMemory is how much more a station may hold for each device that is connected, in bytes: an idle one over TLS
+// holds 13 KB, and without room above what lives the collector takes more processor time than everything else.
+const deviceMemory = 16 << 10
+
 // Edge runs a ward station, or with init makes one ready.
 func Edge(ctx context.Context, args []string) error {
 	if len(args) > 0 && args[0] == "init" {
@@ -59,6 +63,7 @@ func Edge(ctx context.Context, args []string) error {
 	c.Wall = wall("ward-" + string(c.Ward))
 	if os.Getenv("GOMEMLIMIT") == "" {
 		debug.SetMemoryLimit(edgeMemory)
+		c.Connected = func(devices int) { debug.SetMemoryLimit(edgeMemory + int64(devices)*deviceMemory) }
 	}
 	s, err := edge.New(c, logger(os.Stderr))
 	if err != nil {

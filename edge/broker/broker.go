@@ -21,19 +21,21 @@ import (
 
 // Broker is the MQTT server of a ward station.
 type Broker struct {
-	cfg     Config
-	auth    Auth
-	handler Handler
-	log     *slog.Logger
-	server  *mqtt.Server
-	gate    *gate
-	doors   []door
-	pending *semaphore.Weighted // payload bytes that wait for answers
-	stats   counters
-	queued  atomic.Int64 // bytes that wait for devices
-	refused atomic.Int64 // publishes that clients still have, answered Later
-	ids     atomic.Uint64
-	checks  chan struct{} // logins that are being checked
+	cfg       Config
+	auth      Auth
+	handler   Handler
+	log       *slog.Logger
+	server    *mqtt.Server
+	gate      *gate
+	doors     []door
+	pending   *semaphore.Weighted // payload bytes that wait for answers
+	stats     counters
+	queued    atomic.Int64 // bytes that wait for devices
+	refused   atomic.Int64 // publishes that clients still have, answered Later
+	online    atomic.Int64 // clients that logged in
+	ids       atomic.Uint64
+	frontSaid atomic.Int64  // when a front was last warned of, nanoseconds since the Unix epoch
+	checks    chan struct{} // logins that are being checked
 
 	mu       sync.Mutex // guards what follows
 	sessions map[string]*session
@@ -55,13 +57,12 @@ func New(cfg Config, auth Auth, handler Handler, log *slog.Logger) (*Broker, err
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
-	b := &Broker{cfg: cfg, auth: auth, handler: handler, log: log, gate: newGate(cfg.MaxHalfOpen),
+	b := &Broker{cfg: cfg, auth: auth, handler: handler, log: log, gate: newGate(cfg.MaxHalfOpen, cfg.Proxies),
 		pending: semaphore.NewWeighted(cfg.MaxPendingBytes), sessions: make(map[string]*session),
 		retained: make(map[string]kept), said: make(map[record.WardCode]announcement), conns: make(map[*conn]struct{}), checks: make(chan struct{}, maxChecks)}
 	caps := mqtt.NewDefaultServerCapabilities()
-	caps.MaximumClients = int64(cfg.MaxClients)
 	caps.MaximumMessageExpiryInterval = 0
-	caps.MaximumClientWritesPending = 256
+	caps.MaximumClientWritesPending = 1 // nothing goes that way
 	caps.MaximumSessionExpiryInterval = uint32(cfg.SessionLife / time.Second)
 	caps.MaximumPacketSize = uint32(cfg.MaxDrain)
 	caps.ReceiveMaximum = uint16(cfg.receiveMaximum())
@@ -69,7 +70,7 @@ func New(cfg Config, auth Auth, handler Handler, log *slog.Logger) (*Broker, err
 	caps.SharedSubAvailable, caps.SubIDAvailable = 0, 0
 	caps.MinimumProtocolVersion = 4
 	// Its log would show whole packets, with passwords in them.
-	b.server = mqtt.New(&mqtt.Options{Capabilities: caps, Logger: slog.New(slog.DiscardHandler), ClientNetReadBufferSize: 512})
+	b.server = mqtt.New(&mqtt.Options{Capabilities: caps, Logger: slog.New(slog.DiscardHandler), ClientNetReadBufferSize: 16})
 	if err := b.server.AddHook(&hooks{b: b}, nil); err != nil {
 		return nil, fmt.Errorf("mqtt server: %w", err)
 	}
@@ -173,7 +174,7 @@ func (b *Broker) admit(d door, nc net.Conn, p *pass) bool {
 	if b.closing {
 		return false
 	}
-	c := newConn(b, nc, p)
+	c := newConn(b, d, nc, p)
 	b.conns[c] = struct{}{}
 	b.serving.Go(func() { b.serve(d, c) })
 	return true
@@ -189,23 +190,31 @@ func (b *Broker) serve(d door, c *conn) {
 		if err == nil {
 			err = c.begin()
 		}
+		if err == nil {
+			err = b.contain(c, func() error { return b.logIn(c, d.network) })
+		}
 		greeted <- err
 	}()
 	err := <-greeted
 	if err == nil {
-		err = b.establish(d, c)
-		_ = c.Close() // it only begins the end
-		close(c.read)
+		err = b.work(c)
+	}
+	if c.client != nil {
+		c.client.Stop(err) // the first cause stands
+	}
+	_ = c.Close() // it only begins the end
+	close(c.read)
+	if c.begun { // set by greeted's sender
 		<-c.ended
-	} else {
-		_ = c.Close() // the connection is over either way
 	}
 	c.pass.leave()
+	if c.online {
+		b.online.Add(-1)
+	}
 	if cl := c.client; cl != nil {
 		goodbye := cl.StopCause() == error(packets.CodeDisconnect)
 		b.detach(c, goodbye, b.life(c))
 		b.server.UnsubscribeClient(cl)
-		b.server.Clients.Delete(cl.ID)
 	}
 	b.mu.Lock()
 	delete(b.conns, c)
@@ -213,10 +222,10 @@ func (b *Broker) serve(d door, c *conn) {
 	b.log.Debug("mqtt connection ended", "device", c.dev.ID, "remote", c.remote, "err", err)
 }
 
-// establish runs mochi on the connection. A panic in there is contained: v2.7.9
+// contain runs mochi on a client's packets. A panic in there is contained: v2.7.9
 // reads past the end of a version 5 SUBSCRIBE that lacks its options, and one
 // client's packet must not end the station.
-func (b *Broker) establish(d door, c *conn) (err error) {
+func (b *Broker) contain(c *conn, f func() error) (err error) {
 	defer func() {
 		if v := recover(); v != nil {
 			b.stats.panics.Add(1)
@@ -224,7 +233,7 @@ func (b *Broker) establish(d door, c *conn) (err error) {
 			err = fmt.Errorf("panic: %v", v)
 		}
 	}()
-	return b.server.EstablishConnection(d.network, c)
+	return f()
 }
 
 func (b *Broker) uniqueID() string { return strconv.FormatUint(b.ids.Add(1), 36) }
@@ -271,7 +280,6 @@ func (b *Broker) Room() {
 		if c.later > 0 && !c.called { // once, or many calls would eat the jitter up
 			c.called = true
 			c.leaveLocked(0)
-			c.wakeUp()
 		}
 		c.mu.Unlock()
 	}

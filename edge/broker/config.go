@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"time"
+
+	"wardline/sync/proxies"
 )
 
 // Listener is one address to listen on.
@@ -20,6 +22,10 @@ type Listener struct {
 // Config are the limits of a Broker. Default gives those of a ward station.
 type Config struct {
 	Listeners []Listener
+	// Proxies are the servers in front of the broker, which say for whom a connection is: over
+	// TCP in the header of the PROXY protocol, without which a connection of theirs is refused,
+	// over WebSocket in X-Forwarded-For. Nobody else is believed.
+	Proxies proxies.List
 
 	// MaxClients are the connections that have passed the handshake.
 	MaxClients int
@@ -79,8 +85,8 @@ type Config struct {
 func Default() Config {
 	return Config{
 		Listeners: []Listener{{Network: "tcp", Addr: "127.0.0.1:1883"}},
-		// A ward has a few hundred fixed devices and some thousand phones; a
-		// connection costs about 40 KiB.
+		// A ward has a few hundred fixed devices and some thousand phones; an idle
+		// connection costs about 12 KiB over TLS.
 		MaxClients: 8192,
 		// A login takes milliseconds; 256 at once absorb a station's restart.
 		MaxHalfOpen:    256,

@@ -3,6 +3,7 @@ package broker
 import (
 	"context"
 	"errors"
+	"io"
 	"net"
 	"runtime"
 	"sync"
@@ -18,20 +19,19 @@ const maxOut = 32 << 10
 
 var errClosed = errors.New("connection is closing")
 
-// conn is a client's connection as mochi sees it. Its Read keeps PUBLISH and the
-// acknowledgements to itself and gives mochi the rest, a packet at a time; its
-// Write only fills a buffer. Two goroutines own it: the one that serves it, which
-// runs mochi and so Read, and the writer, which alone writes to the socket and
-// closes it.
+// conn is a client's connection as mochi sees it. PUBLISH, the acknowledgements and
+// PINGREQ never reach mochi; of the rest its Read gives a packet at a time, and its
+// Write only fills a buffer. One goroutine serves it. Another one, the writer, lives
+// while there is something to write: it alone writes to the socket and closes it. So
+// an idle device costs one stack, and a shallow one.
 type conn struct {
 	net.Conn // what MQTT goes over: raw, TLS or WebSocket; set by greet, before the writer starts
 	raw      net.Conn
 	b        *Broker
 	pass     *pass
 	remote   net.Addr
-	wake     chan struct{} // something to write; capacity 1
 	read     chan struct{} // closed when nothing more is read
-	ended    chan struct{} // closed when the writer has ended
+	ended    chan struct{} // closed when the last writer has closed the socket
 	ctx      context.Context
 	cancel   context.CancelFunc
 
@@ -42,6 +42,7 @@ type conn struct {
 	idle     time.Duration
 	extended time.Time // when the read deadline was last set
 	client   *mqtt.Client
+	online   bool // counts as one of Config.MaxClients
 	clean    bool // asks for a new session
 	present  bool // has found its session
 	will     *will
@@ -60,20 +61,27 @@ type conn struct {
 	room    sync.Cond  // the serving goroutine waits for room
 	sess    *session
 	out     []byte
+	spare   []byte // out's room of the last write, if it is small
 	window  window
-	later   int       // refused publishes that the client still has
-	leaveAt time.Time // when it is disconnected so that it sends again; zero for never
-	called  bool      // Room has set leaveAt
-	writing bool      // the writer has started
-	closing bool      // what is in out is written, nothing more is taken
+	later   int         // refused publishes that the client still has
+	leaveAt time.Time   // when it is disconnected so that it sends again; zero for never
+	leave   *time.Timer // does it
+	called  bool        // Room has set leaveAt
+	begun   bool        // what is in out may be written
+	more    bool        // there may be something to write
+	writing bool        // the writer lives, or has closed the socket
+	closing bool        // what is in out is written, nothing more is taken
 }
 
-func newConn(b *Broker, nc net.Conn, p *pass) *conn {
-	c := &conn{Conn: nc, raw: nc, b: b, pass: p, remote: nc.RemoteAddr(),
-		wake: make(chan struct{}, 1), read: make(chan struct{}), ended: make(chan struct{})}
+func newConn(b *Broker, d door, nc net.Conn, p *pass) *conn {
+	c := &conn{Conn: nc, raw: nc, b: b, pass: p, remote: nc.RemoteAddr(), read: make(chan struct{}), ended: make(chan struct{})}
 	c.room.L = &c.mu
 	c.ctx, c.cancel = context.WithCancel(context.Background())
-	c.in = newFramer(source{c}, b.cfg.MaxTopic)
+	size := readBuffer
+	if d.tls != nil || d.network == "ws" {
+		size = readBufferOver
+	}
+	c.in = newFramer(source{c}, b.cfg.MaxTopic, size)
 	return c
 }
 
@@ -94,24 +102,27 @@ func (s source) Read(p []byte) (int, error) {
 	return c.Conn.Read(p)
 }
 
-// Read gives mochi the next packet that is for it, never bytes of two, so that
-// when the next is begun the one before has been handled.
+// Read gives mochi the packet that was left for it, and never bytes of another.
 func (c *conn) Read(p []byte) (int, error) {
-	for len(c.rest) == 0 {
-		if err := c.packet(); err != nil {
-			if code, ok := isProtocol(err); ok {
-				if code == packets.ErrPacketTooLarge {
-					c.b.stats.tooLarge.Add(1)
-				}
-				c.b.log.Debug("mqtt client breaks the protocol", "device", c.dev.ID, "remote", c.remote, "err", err)
-				c.bye(code)
-			}
-			return 0, err
-		}
+	if len(c.rest) == 0 {
+		return 0, io.ErrUnexpectedEOF // it is shorter than what stands in it
 	}
 	n := copy(p, c.rest)
 	c.rest = c.rest[n:]
 	return n, nil
+}
+
+// broken ends a connection whose next packet could not be read; a client that broke
+// the protocol is told.
+func (c *conn) broken(err error) error {
+	if code, ok := isProtocol(err); ok {
+		if code == packets.ErrPacketTooLarge {
+			c.b.stats.tooLarge.Add(1)
+		}
+		c.b.log.Debug("mqtt client breaks the protocol", "device", c.dev.ID, "remote", c.remote, "err", err)
+		c.bye(code)
+	}
+	return err
 }
 
 // packet reads one packet, and handles it or leaves it in rest.
@@ -140,6 +151,12 @@ func (c *conn) packet() error {
 			return err
 		}
 		return c.acknowledgement(kind, id)
+	case packets.Pingreq:
+		if first&0x0f != 0 || c.in.left != 0 {
+			return packets.ErrMalformedFlags
+		}
+		_, err := c.Write([]byte{packets.Pingresp << 4, 0}) // [MQTT-3.12.4-1]
+		return err
 	}
 	if c.in.left > most {
 		return packets.ErrPacketTooLarge
@@ -183,7 +200,7 @@ func (c *conn) Write(p []byte) (int, error) {
 		return 0, errClosed
 	}
 	c.out = append(c.out, p...)
-	c.wakeUp()
+	c.wakeLocked()
 	return len(p), nil
 }
 
@@ -206,26 +223,28 @@ func (c *conn) Close() error {
 	c.closing = true
 	c.b.refused.Add(-int64(c.later))
 	c.later = 0
-	writing := c.writing
+	if c.leave != nil {
+		c.leave.Stop()
+	}
+	begun := c.begun
 	c.room.Signal()
+	c.wakeLocked()
 	c.mu.Unlock()
 	c.cancel()
-	c.wakeUp()
-	if !writing {
+	if !begun {
 		return c.raw.Close()
 	}
 	return nil
 }
 
-// begin starts the writer, unless the connection has been closed before.
+// begin lets a writer write, unless the connection has been closed before.
 func (c *conn) begin() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.closing {
 		return errClosed
 	}
-	c.writing = true
-	go c.write()
+	c.begun = true
 	return nil
 }
 
@@ -235,25 +254,37 @@ func (c *conn) SetReadDeadline(time.Time) error  { return nil }
 func (c *conn) SetWriteDeadline(time.Time) error { return nil }
 
 func (c *conn) wakeUp() {
-	select {
-	case c.wake <- struct{}{}:
-	default:
+	c.mu.Lock()
+	c.wakeLocked()
+	c.mu.Unlock()
+}
+
+// wakeLocked sees to it that somebody writes what there is.
+func (c *conn) wakeLocked() {
+	c.more = true
+	if c.begun && !c.writing {
+		c.writing = true
+		go c.write()
 	}
 }
 
-// write is the writer. It ends when the connection is closing or the client takes
-// nothing for Config.WriteTimeout.
+// lastWrite is how long the last words may take.
+const lastWrite = time.Second
+
+// keptOut is how large a buffer a connection keeps while it has nothing to write: the
+// acknowledgements of a whole window.
+const keptOut = 1 << 10
+
+// write is the writer. It ends when there is nothing to write. When the connection is closing, or the
+// client takes nothing for Config.WriteTimeout, it ends the connection.
 func (c *conn) write() {
-	defer close(c.ended)
-	defer func() { _ = c.Conn.Close() }() // the connection is over either way
-	leave := time.NewTimer(time.Hour)
-	defer leave.Stop()
-	var buf []byte
-	for {
-		var closing bool
-		var at time.Time
-		buf, closing, at = c.take(buf[:0])
-		if len(buf) > 0 {
+	runtime.Gosched() // whoever wakes us often has more: one write for all of it
+	for wrote := false; ; {
+		buf, closing, idle := c.take(wrote)
+		if idle {
+			return
+		}
+		if wrote = len(buf) > 0; wrote {
 			timeout := c.b.cfg.WriteTimeout
 			if closing {
 				timeout = min(timeout, lastWrite)
@@ -262,46 +293,46 @@ func (c *conn) write() {
 			if err == nil {
 				_, err = c.Conn.Write(buf)
 			}
-			if err != nil {
-				_ = c.Close() // it only begins the end
-				return
+			if err == nil {
+				c.giveBack(buf)
+				continue
 			}
-			if cap(buf) > 2*maxOut {
-				buf = nil
-			}
+			_ = c.Close() // it only begins the end
+		} else if !closing {
 			continue
 		}
-		if closing {
-			return
-		}
-		if !at.IsZero() {
-			leave.Reset(time.Until(at))
-		}
-		select {
-		case <-c.wake:
-			// Whoever wakes us often has more: one write for all of it.
-			runtime.Gosched()
-		case <-leave.C:
-			if !at.IsZero() {
-				c.bye(packets.ErrServerBusy)
-			}
-		}
+		_ = c.Conn.Close() // the connection is over either way
+		close(c.ended)
+		return
 	}
 }
 
-// lastWrite is how long the last words may take.
-const lastWrite = time.Second
-
-// take empties the buffer into buf and adds what the session has to send.
-func (c *conn) take(buf []byte) (_ []byte, closing bool, leaveAt time.Time) {
+// take empties the buffer and adds what the session has to send; idle says that there is nothing and
+// that the writer is to end. wrote: the session may have more than went into one write.
+func (c *conn) take(wrote bool) (buf []byte, closing, idle bool) {
 	c.mu.Lock()
-	buf, c.out = c.out, buf
-	closing, leaveAt = c.closing, c.leaveAt
+	if !c.more && !wrote {
+		c.writing = false
+		c.mu.Unlock()
+		return nil, false, true
+	}
+	c.more = false
+	buf, c.out, c.spare = c.out, c.spare[:0], nil
+	closing = c.closing
 	sess := c.sess
 	c.room.Signal()
 	c.mu.Unlock()
 	if sess != nil && !closing {
 		buf = sess.deliver(c, buf)
 	}
-	return buf, closing, leaveAt
+	return buf, closing, false
+}
+
+// giveBack keeps a buffer that was written.
+func (c *conn) giveBack(buf []byte) {
+	c.mu.Lock()
+	if cap(buf) <= keptOut {
+		c.spare = buf
+	}
+	c.mu.Unlock()
 }

@@ -22,10 +22,11 @@
 // and receipts that were waiting in them are derived again by their author. It
 // does not read a report's content, and it is no broker between devices.
 //
-// It stands on github.com/mochi-mqtt/server, which brings the codec, the
-// handshake, SUBSCRIBE and PING. The flow of publishes in both directions is our
-// own, taken out of the connection before mochi sees it (conn.go), because of what
-// v2.7.9 does before its first hook or whatever a hook says: a publish on an
+// It stands on github.com/mochi-mqtt/server, which brings the codec and SUBSCRIBE.
+// The log-in is our own (login.go), because mochi's would give each client a
+// goroutine and a queue for messages that never come. So is the flow of publishes in
+// both directions, taken out of the connection before mochi sees it (conn.go), because of
+// what v2.7.9 does before its first hook or whatever a hook says: a publish on an
 // invalid topic is dropped without an acknowledgement, so that its sender repeats
 // it for ever; a 3.1.1 client is thrown out for a topic that it may not use; an
 // error from OnPublish is acknowledged to 3.1.1 clients; one table holds the packet

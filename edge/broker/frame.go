@@ -23,6 +23,8 @@ const (
 	// readBuffer holds several reports of usual size, so that one read from the
 	// socket brings several.
 	readBuffer = 4 << 10
+	// readBufferOver is over TLS and WebSocket, which have a buffer of their own.
+	readBufferOver = 512
 )
 
 // framer takes the packets apart that never reach mochi: PUBLISH and the
@@ -37,8 +39,8 @@ type framer struct {
 	props    []byte // the last PUBLISH's properties
 }
 
-func newFramer(r io.Reader, maxTopic int) framer {
-	return framer{br: bufio.NewReaderSize(r, readBuffer), maxTopic: maxTopic}
+func newFramer(r io.Reader, maxTopic, size int) framer {
+	return framer{br: bufio.NewReaderSize(r, size), maxTopic: maxTopic}
 }
 
 // head is a PUBLISH up to its payload.

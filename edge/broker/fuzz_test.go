@@ -22,7 +22,7 @@ func FuzzFramer(f *testing.F) {
 	f.Add([]byte{0x62, 2, 0, 9}, false)
 	f.Add([]byte{0x32, 0x09, 0, 1, 'x', 0, 1, 3, 0x23, 0, 1}, true)
 	f.Fuzz(func(t *testing.T, data []byte, v5 bool) {
-		fr := newFramer(bytes.NewReader(data), 200)
+		fr := newFramer(bytes.NewReader(data), 200, readBuffer)
 		fr.version = 4
 		if v5 {
 			fr.version = 5

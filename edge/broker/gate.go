@@ -6,6 +6,8 @@ import (
 	"net"
 	"sync"
 	"time"
+
+	"wardline/sync/proxies"
 )
 
 // halfOpenGrace is how long a connection that has not said CONNECT is safe from
@@ -27,9 +29,11 @@ const (
 // one that is still silent after halfOpenGrace makes room; until there is one,
 // nothing is accepted and newcomers wait in the kernel's queue. So somebody who
 // only opens connections slows the logins of one address down, and keeps no device out.
+// A server in front of the station speaks for many and has no share; whom it speaks for has.
 type gate struct {
-	max   int
-	freed chan struct{} // somebody left; capacity 1
+	max    int
+	fronts proxies.List
+	freed  chan struct{} // somebody left; capacity 1
 
 	mu     sync.Mutex // guards what follows
 	half   *list.List // of *pass, the oldest first
@@ -48,8 +52,8 @@ type pass struct {
 	el    *list.Element // nil once it has left
 }
 
-func newGate(max int) *gate {
-	return &gate{max: max, freed: make(chan struct{}, 1), half: list.New(), byAddr: map[string]int{}}
+func newGate(max int, fronts proxies.List) *gate {
+	return &gate{max: max, fronts: fronts, freed: make(chan struct{}, 1), half: list.New(), byAddr: map[string]int{}}
 }
 
 // enter waits for a place; nil when ctx ends first, or, with aside, when the address of
@@ -75,30 +79,19 @@ func (g *gate) enter(ctx context.Context, conn net.Conn) (p *pass, aside bool) {
 // tryEnter takes a place, or says how long until there may be one. share: the address
 // has as many as it may have.
 func (g *gate) tryEnter(conn net.Conn, now time.Time) (p *pass, wait time.Duration, share bool) {
-	addr := addrOf(conn)
+	addr := addrOf(conn.RemoteAddr())
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	wait = halfOpenGrace
-	share = g.byAddr[addr] >= max(1, g.max/2)
-	if share || g.half.Len() >= g.max {
-		for el := g.half.Front(); el != nil; el = el.Next() {
-			old := el.Value.(*pass)
-			if old.busy || share && old.addr != addr {
-				continue
-			}
-			if age := now.Sub(old.since); age < halfOpenGrace {
-				wait = halfOpenGrace - age
-				break
-			}
-			g.closed++
-			g.leaveLocked(old)
-			_ = old.conn.Close()
-			share = false
-			break
+	share = !g.fronts.Has(conn.RemoteAddr()) && g.fullLocked(addr)
+	if share {
+		if wait = g.evictLocked(now, addr); wait > 0 {
+			return nil, wait, true
 		}
 	}
-	if share || g.half.Len() >= g.max {
-		return nil, wait, share
+	if g.half.Len() >= g.max {
+		if wait = g.evictLocked(now, ""); wait > 0 {
+			return nil, wait, false
+		}
 	}
 	p = &pass{g: g, conn: conn, addr: addr, since: now}
 	p.el = g.half.PushBack(p)
@@ -106,15 +99,36 @@ func (g *gate) tryEnter(conn net.Conn, now time.Time) (p *pass, wait time.Durati
 	return p, 0, false
 }
 
-func addrOf(c net.Conn) string {
-	host, _, err := net.SplitHostPort(c.RemoteAddr().String())
+func (g *gate) fullLocked(addr string) bool { return g.byAddr[addr] >= max(1, g.max/2) }
+
+// evictLocked closes the oldest silent connection, of one address or of any (""), and returns 0; if
+// none is old enough it says how long until one may be.
+func (g *gate) evictLocked(now time.Time, addr string) (wait time.Duration) {
+	for el := g.half.Front(); el != nil; el = el.Next() {
+		old := el.Value.(*pass)
+		if old.busy || addr != "" && old.addr != addr {
+			continue
+		}
+		if age := now.Sub(old.since); age < halfOpenGrace {
+			return halfOpenGrace - age
+		}
+		g.closed++
+		g.leaveLocked(old)
+		_ = old.conn.Close()
+		return 0
+	}
+	return halfOpenGrace
+}
+
+func addrOf(a net.Addr) string {
+	host, _, err := net.SplitHostPort(a.String())
 	if err != nil {
-		return c.RemoteAddr().String()
+		return a.String()
 	}
 	return host
 }
 
-// goAside counts a connection that waits aside in; false when too many do.
+// goAside counts a connection that waits aside in, until comeBack; false when too many do.
 func (g *gate) goAside() bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -126,13 +140,14 @@ func (g *gate) goAside() bool {
 	return true
 }
 
+func (g *gate) comeBack() {
+	g.mu.Lock()
+	g.aside--
+	g.mu.Unlock()
+}
+
 // waitAside waits for a place of the connection's address; nil when none came in time.
 func (g *gate) waitAside(ctx context.Context, conn net.Conn) *pass {
-	defer func() {
-		g.mu.Lock()
-		g.aside--
-		g.mu.Unlock()
-	}()
 	t := time.NewTicker(asideEvery)
 	defer t.Stop()
 	for end := time.Now().Add(asideTime); ; {
@@ -151,6 +166,24 @@ func (g *gate) waitAside(ctx context.Context, conn net.Conn) *pass {
 			}
 		}
 	}
+}
+
+// move gives the place to the address for which a server in front speaks; false when
+// that has its share.
+func (p *pass) move(from net.Addr, now time.Time) bool {
+	addr := addrOf(from)
+	p.g.mu.Lock()
+	defer p.g.mu.Unlock()
+	if p.el == nil {
+		return false // it has been closed for a newer one
+	}
+	if !p.g.fronts.Has(from) && p.g.fullLocked(addr) && p.g.evictLocked(now, addr) > 0 {
+		return false
+	}
+	p.g.forgetLocked(p.addr)
+	p.addr = addr
+	p.g.byAddr[addr]++
+	return true
 }
 
 // check marks the connection as being checked: it has said CONNECT and is not
@@ -174,12 +207,16 @@ func (g *gate) leaveLocked(p *pass) {
 	}
 	g.half.Remove(p.el)
 	p.el = nil
-	if g.byAddr[p.addr]--; g.byAddr[p.addr] <= 0 {
-		delete(g.byAddr, p.addr)
-	}
+	g.forgetLocked(p.addr)
 	select {
 	case g.freed <- struct{}{}:
 	default:
+	}
+}
+
+func (g *gate) forgetLocked(addr string) {
+	if g.byAddr[addr]--; g.byAddr[addr] <= 0 {
+		delete(g.byAddr, addr)
 	}
 }
 

@@ -60,10 +60,22 @@ func (b *Broker) accept(ctx context.Context, d door) error {
 			continue
 		}
 		pause = 5 * time.Millisecond
+		if d.network == "tcp" && b.cfg.Proxies.Has(nc.RemoteAddr()) {
+			if !b.gate.goAside() {
+				_ = nc.Close() // too many wait
+				continue
+			}
+			waiting.Go(func() {
+				defer b.gate.comeBack()
+				b.acceptFronted(aside, d, nc)
+			})
+			continue
+		}
 		p, share := b.gate.enter(ctx, nc)
 		switch {
 		case share && b.gate.goAside():
 			waiting.Go(func() {
+				defer b.gate.comeBack()
 				if p := b.gate.waitAside(aside, nc); p == nil || !b.admit(d, nc, p) {
 					_ = nc.Close() // it waited too long, or we are stopping
 				}
@@ -90,7 +102,7 @@ func (d door) greet(c *conn) error {
 		}
 	}
 	if d.network == "ws" {
-		ws, err := upgrade(c.Conn)
+		ws, err := upgrade(c.Conn, c.comesFrom)
 		if err != nil {
 			return err
 		}
@@ -104,17 +116,26 @@ func (d door) greet(c *conn) error {
 // below 2 KiB.
 const maxUpgrade = 16 << 10
 
+// upgradeBuffers are what WebSocket messages are written in, so that an idle device keeps none.
+var upgradeBuffers sync.Pool
+
 // upgrade answers a WebSocket handshake (RFC 6455, 4.2). Any origin may ask: what
-// follows is a login with the device's own password, no cookie.
-func upgrade(nc net.Conn) (*websocket.Conn, error) {
+// follows is a login with the device's own password, no cookie. may is asked whether whoever
+// sent the request may come in.
+func upgrade(nc net.Conn, may func(http.Header) bool) (*websocket.Conn, error) {
 	br := bufio.NewReaderSize(io.LimitReader(nc, maxUpgrade), 4<<10)
 	r, err := http.ReadRequest(br)
 	if err != nil {
 		return nil, fmt.Errorf("websocket request: %w", err)
 	}
+	w := &hijacker{nc: nc, br: br, header: make(http.Header)}
+	if !may(r.Header) {
+		w.WriteHeader(http.StatusTooManyRequests)
+		return nil, errors.New("websocket request: the address has too many connections without a log-in")
+	}
 	u := websocket.Upgrader{Subprotocols: []string{"mqtt"}, CheckOrigin: func(*http.Request) bool { return true },
-		ReadBufferSize: 4 << 10, WriteBufferSize: 4 << 10}
-	ws, err := u.Upgrade(&hijacker{nc: nc, br: br, header: make(http.Header)}, r, nil)
+		ReadBufferSize: 1 << 10, WriteBufferSize: 4 << 10, WriteBufferPool: &upgradeBuffers}
+	ws, err := u.Upgrade(w, r, nil)
 	if err != nil {
 		return nil, fmt.Errorf("websocket handshake: %w", err)
 	}

@@ -109,7 +109,7 @@ func TestBroker_BadPackets_EndOnlyTheirConnection(t *testing.T) {
 	good.report(1, 1, "good", "x")
 	good.expect(4, 1)
 	if b.Stats().Panics != 1 {
-		t.Errorf("%d panics contained; if the library is mended, tell establish", b.Stats().Panics)
+		t.Errorf("%d panics contained; if the library is mended, tell contain", b.Stats().Panics)
 	}
 }
 

@@ -347,7 +347,7 @@ func TestBroker_Sessions_EndWithTimeAndNumber(t *testing.T) {
 		cl.send([]byte{0xe0, 0})
 		cl.expectEnd()
 		h.waitStatus(t, func(s Status) bool { return s.Cause == CauseGoodbye && s.Device.ID == id })
-		waitFor(t, func() bool { return b.server.Info.Clone().ClientsConnected == 0 })
+		waitFor(t, func() bool { return b.online.Load() == 0 })
 	}
 	login("app-1")
 	login("app-2")

@@ -21,11 +21,12 @@ type Stats struct {
 	LoginsRefused uint64
 	TLSRefused    uint64 // handshakes that failed
 	HalfOpenEnded uint64 // closed for a newer one
+	FrontsRefused uint64 // connections of Config.Proxies that did not say for whom
 	Panics        uint64 // in the server library, contained
 }
 
 type counters struct {
-	publishes, acks, later, malformed, tooLarge, dropped, refused, panics, tls atomic.Uint64
+	publishes, acks, later, malformed, tooLarge, dropped, refused, panics, tls, fronts atomic.Uint64
 }
 
 // Stats returns the figures.
@@ -35,6 +36,7 @@ func (b *Broker) Stats() Stats {
 		Publishes: b.stats.publishes.Load(), Acks: b.stats.acks.Load(), Later: b.stats.later.Load(),
 		Malformed: b.stats.malformed.Load(), TooLarge: b.stats.tooLarge.Load(), Dropped: b.stats.dropped.Load(),
 		LoginsRefused: b.stats.refused.Load(), Panics: b.stats.panics.Load(), TLSRefused: b.stats.tls.Load(),
+		FrontsRefused: b.stats.fronts.Load(),
 	}
 	s.HalfOpen, s.HalfOpenEnded = b.gate.count()
 	b.mu.Lock()

@@ -83,9 +83,9 @@ func (c *conn) answered(n uint64, a Answer) {
 		c.acknowledgeLocked(s)
 	}
 	c.room.Signal()
+	c.wakeLocked()
 	c.mu.Unlock()
 	c.b.pending.Release(int64(bytes))
-	c.wakeUp()
 }
 
 func (c *conn) acknowledgeLocked(s slot) {
@@ -134,6 +134,11 @@ func (c *conn) leaveLocked(d time.Duration) {
 		d += rand.N(j)
 	}
 	c.leaveAt = time.Now().Add(d)
+	if c.leave != nil {
+		c.leave.Reset(d)
+		return
+	}
+	c.leave = time.AfterFunc(d, func() { c.bye(packets.ErrServerBusy) })
 }
 
 // waitRoom stops the reading until one more publish may be taken.

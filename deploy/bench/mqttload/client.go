@@ -5,8 +5,8 @@
 // ready in one buffer and only their packet id and the number in their payload
 // are written anew, one write carries all that the window has room for. It
 // promises to count an acknowledgement once, to the message that it belongs
-// to, and to fail at one that belongs to none. It does not subscribe, does not
-// connect again and sends nothing twice.
+// to, and to fail at one that belongs to none. It subscribes at most while it connects,
+// does not connect again and sends nothing twice.
 package mqttload
 
 import (
@@ -46,6 +46,8 @@ type Config struct {
 	// TLS is how the connection is encrypted; nil: not.
 	TLS    *tls.Config
 	Window int
+	// Filters are subscribed to with QoS 1 after the log-in; what comes on them is an error.
+	Filters []string
 	// Messages are sent in turn, again and again; all of the same length.
 	Messages []Message
 	// Latencies keeps the time from each write to its acknowledgement.
@@ -98,31 +100,46 @@ func Dial(c Config) (*Client, error) {
 	if l.conn = conn; c.TLS != nil {
 		l.conn = tls.Client(conn, c.TLS)
 	}
-	if err := l.login(); err != nil {
+	if err := l.begin(); err != nil {
 		return nil, errors.Join(err, conn.Close())
 	}
 	return l, nil
 }
 
-func (l *Client) login() error {
-	if _, err := l.conn.Write(appendConnect(nil, l.c.Client, l.c.User, l.c.Password)); err != nil {
+func (l *Client) begin() error {
+	body, err := l.ask(appendConnect(nil, l.c.Client, l.c.User, l.c.Password), typeConnack, 2)
+	if err == nil && body[1] != 0 {
+		err = fmt.Errorf("mqttload: %s refuses %s with return code %d (MQTT 3.1.1, section 3.2.2.3)", l.c.Addr, l.c.Client, body[1])
+	}
+	if err != nil || len(l.c.Filters) == 0 {
 		return err
 	}
+	body, err = l.ask(appendSubscribe(nil, 1, l.c.Filters), typeSuback, 2+len(l.c.Filters))
+	for i, f := range l.c.Filters {
+		if err == nil && body[2+i] != 1 {
+			err = fmt.Errorf("mqttload: %s answers %s's subscription to %s with %#x (MQTT 3.1.1, section 3.9.3)", l.c.Addr, l.c.Client, f, body[2+i])
+		}
+	}
+	return err
+}
+
+// ask sends a packet and waits for the one that answers it, of a kind and a length.
+func (l *Client) ask(p []byte, kind byte, size int) ([]byte, error) {
+	if _, err := l.conn.Write(p); err != nil {
+		return nil, err
+	}
 	for {
-		kind, body, ok, err := l.packet()
+		k, body, ok, err := l.packet()
 		switch {
 		case err != nil:
-			return err
-		case !ok:
-			if err := l.read(); err != nil {
-				return fmt.Errorf("mqttload: waiting for CONNACK: %w", err)
-			}
-		case kind != typeConnack || len(body) != 2:
-			return fmt.Errorf("%w: %#x in answer to CONNECT", errPacket, kind)
-		case body[1] != 0:
-			return fmt.Errorf("mqttload: %s refuses %s with return code %d (MQTT 3.1.1, section 3.2.2.3)", l.c.Addr, l.c.Client, body[1])
-		default:
-			return nil
+			return nil, err
+		case ok && (k != kind || len(body) != size):
+			return nil, fmt.Errorf("%w: %#x in answer to %#x", errPacket, k, p[0])
+		case ok:
+			return body, nil
+		}
+		if err := l.read(); err != nil {
+			return nil, fmt.Errorf("mqttload: waiting for an answer to %#x: %w", p[0], err)
 		}
 	}
 }

@@ -12,6 +12,8 @@ const (
 	typeConnack    = 0x20
 	typePublish1   = 0x32 // QoS 1, neither DUP nor RETAIN
 	typePuback     = 0x40
+	typeSubscribe  = 0x82
+	typeSuback     = 0x90
 	typeDisconnect = 0xe0
 )
 
@@ -57,6 +59,20 @@ func appendPublish(b []byte, topic string, packet uint16, payload []byte) (out [
 	idAt = len(b) - start
 	b = binary.BigEndian.AppendUint16(b, packet)
 	return append(b, payload...), idAt, idAt + 2
+}
+
+// appendSubscribe appends a SUBSCRIBE with QoS 1 (section 3.8).
+func appendSubscribe(b []byte, packet uint16, filters []string) []byte {
+	size := 2
+	for _, f := range filters {
+		size += 2 + len(f) + 1
+	}
+	b = appendLength(append(b, typeSubscribe), size)
+	b = binary.BigEndian.AppendUint16(b, packet)
+	for _, f := range filters {
+		b = append(appendString(b, f), 1)
+	}
+	return b
 }
 
 // next cuts one packet off the front of b; ok is false when it is not whole yet.
