@@ -37,11 +37,7 @@ type proofs struct {
 
 // openProofs opens the tree over the city's log.
 func (n *Node) openProofs() error {
-	file := n.c.AuthorityKey
-	if file == "" {
-		file = n.c.CityKey
-	}
-	seed, err := sealing.Derive(file, "log 1")
+	seed, err := sealing.Derive(n.c.authorityFile(), "log 1")
 	if err != nil {
 		return fmt.Errorf("authority_key: %w", err)
 	}

@@ -39,8 +39,13 @@ type Config struct {
 	// Join says that this node is not one of the founding ones: it joins the city
 	// through them, at first without a vote.
 	Join bool `json:"join,omitempty" yaml:"join"`
+	// TokenFile is where the one-time token stands by which a node that joins is enrolled
+	// (wardline enrol core/NAME); it then renews its certificate by itself. A founding node
+	// needs none: it has the city's key.
+	TokenFile string `json:"token_file,omitempty" yaml:"token_file"`
 	// CityKey is the file with the key that wraps the keys of sealed parts; all
-	// nodes have the same. A founding node makes it when it is not there.
+	// nodes have the same. A founding node makes it when it is not there, and a node that joins
+	// is given it when it enrols.
 	CityKey string `json:"city_key" yaml:"city_key"`
 	// AuthorityKey is the file with the secret of the city's certificate authority, the
 	// same on all nodes; empty takes CityKey.
@@ -156,6 +161,8 @@ func (c *Config) checkPeers(f *configs.Faults) {
 		f.Add("peers", "add this node with its raft address, or write join: true if it comes later", "does not name this node, %q", c.ID)
 	case mine && c.Join:
 		f.Add("join", "a founding node does not join; leave it out", "is true, but peers names this node")
+	case c.Join && c.TokenFile == "":
+		f.Add("token_file", "name the file of the token that wardline enrol core/"+c.ID+" prints at the city", "is empty, but a node that joins needs one")
 	case c.Join && len(c.Peers) == 0:
 		f.Add("peers", "list the founding nodes, through which this one joins", "is empty")
 	}

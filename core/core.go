@@ -112,7 +112,7 @@ func New(c Config, log *slog.Logger) (n *Node, err error) {
 		return n, err
 	}
 	if _, err := os.Stat(c.CityKey); c.Join && !sealing.Credential(c.CityKey) && errors.Is(err, os.ErrNotExist) {
-		return n, fmt.Errorf("city_key: %s is not there; copy it from another node: with a key of its own this node could read nothing that is sealed", c.CityKey)
+		return n, fmt.Errorf("city_key: %s is not there, and a key of its own could read nothing that is sealed; this node gets it when it enrols: put a token (wardline enrol core/%s) into token_file", c.CityKey, c.ID)
 	}
 	if err = n.openKeys(disk); err != nil {
 		return n, err
@@ -174,7 +174,7 @@ func New(c Config, log *slog.Logger) (n *Node, err error) {
 	if err != nil {
 		return n, err
 	}
-	n.raft, err = cluster.New(rc, state{n.machine, n.applies}, cluster.Deps{Listener: n.trust.raftL, Dial: n.trust.dial, Log: n.log, Space: n.space, Wall: n.wall, Local: n.local, WrapLog: seal})
+	n.raft, err = cluster.New(rc, state{n.machine, n.applies}, cluster.Deps{Listener: n.trust.raftL, Dial: n.trust.dial, Log: n.log, Space: n.space, Wall: n.wall, Local: n.local, Fit: n.fit, WrapLog: seal})
 	return n, err
 }
 
@@ -233,7 +233,7 @@ func (n *Node) Run(ctx context.Context) error {
 	defer stopFront()
 	raftCtx, stopRaft := context.WithCancel(context.Background())
 	defer stopRaft()
-	errs := make(chan error, 14)
+	errs := make(chan error, 24)
 	doorCtx, stopDoors := context.WithCancel(context.Background())
 	defer stopDoors()
 	var fg, bg, doors sync.WaitGroup
@@ -271,6 +271,11 @@ func (n *Node) Run(ctx context.Context) error {
 	start(&fg, "certificates", func() error { return n.trust.run(front) })
 	start(&fg, "sync door", func() error { return n.trust.sync.Run(front) })
 	start(&fg, "enrolments", func() error { return n.trust.desk.Serve(front, n.trust.deskL) })
+	start(&fg, "enrolments of nodes", func() error { return n.trust.desk.Serve(front, n.trust.joinL) })
+	start(&fg, "revoked nodes", func() error { return n.trust.expel(front) })
+	if n.trust.member != nil {
+		start(&fg, "enrolment", func() error { return n.trust.member.Run(front) })
+	}
 	<-ctx.Done()
 	stopFront()
 	fg.Wait()

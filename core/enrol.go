@@ -51,6 +51,11 @@ func (b backend) ChangeMachine(ctx context.Context, by identity.Officer, in api.
 		if c.Name, err = trust.ParseName(in.Name); err != nil {
 			return out, api.Problem(400, "invalid-value", "name", "%v", err)
 		}
+		if in.Op == trust.OpRevoke && c.Name.Kind == trust.Node {
+			if c.Epoch, err = b.spare(ctx, c.Name); err != nil {
+				return out, err
+			}
+		}
 	case trust.OpRotate, trust.OpRetire:
 		if err := b.read(ctx); err != nil {
 			return out, err
@@ -95,6 +100,17 @@ func (b backend) ChangeMachine(ctx context.Context, by identity.Officer, in api.
 		return api.MachineDone{}, unavailable(err)
 	}
 	return out, nil
+}
+
+// spare makes sure that the city goes on without a node, and gives its enrolment.
+func (b backend) spare(ctx context.Context, name trust.Name) (epoch uint32, err error) {
+	if err := b.read(ctx); err != nil {
+		return 0, err
+	}
+	if err := b.n.raft.Spare(ctx, name.ID); err != nil {
+		return 0, api.Problem(409, "refused", "name", "%v", err)
+	}
+	return b.n.machine.Machines().Of[name].Epoch, nil
 }
 
 // checkNames holds names for a certificate to what can stand in one.

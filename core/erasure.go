@@ -194,6 +194,13 @@ func (n *Node) useKey(ctx context.Context, now fsm.Wrapping) error {
 	return fmt.Errorf("wrapping key %d is not on this node's disk, and no other node gives it now; until then nothing with a name can be taken or read here", now.Gen)
 }
 
+// fit says whether this node may vote: it has the wrapping key that is in use, so that
+// fewer nodes never have the key than the log.
+func (n *Node) fit() bool {
+	now := n.machine.Wrapping()
+	return now.Gen > 0 && n.keys.Current() == now.Key // of generation 0 it has not heard yet
+}
+
 func (n *Node) takeKey(q []byte) ([]byte, error) {
 	if len(q) != 4+32 {
 		return nil, fmt.Errorf("a wrapping key of %d bytes", len(q))

@@ -39,14 +39,19 @@ type machines struct {
 	lineL net.Listener
 	desk  *pki.Desk
 	deskL net.Listener
-	https *trust.Gate // nil without an HTTPS address
+	joinL net.Listener // enrolments of nodes, at Raft's door: a new node knows no other
+	https *trust.Gate  // nil without an HTTPS address
 	httpL net.Listener
+	// member keeps the certificate that this node was given for a token; nil at a founding
+	// node, which makes itself one.
+	member *trust.Member
 
 	mu      sync.Mutex // guards below
 	shown   uint32     // the generation of this node's certificate
 	oldest  uint32
 	learned uint32 // what the other nodes show to one that knows nothing yet
 	lines   map[*line]struct{}
+	conns   map[*raftConn]struct{}
 
 	serving sync.WaitGroup // streams; one that was cut ends a moment after its method
 }
@@ -57,24 +62,45 @@ type line struct {
 	cut  context.CancelCauseFunc
 }
 
-// openMachines opens the authority and makes this node's own certificate.
-func (n *Node) openMachines() (err error) {
-	file := n.c.AuthorityKey
-	if file == "" {
-		file = n.c.CityKey
+// sureTime is the city's time, by which certificates are judged: the median of the
+// nodes' clocks, not this one's. Zero while it is not known.
+func (n *Node) sureTime() time.Time {
+	if ms := n.machine.CityTime(); ms > 0 {
+		return time.UnixMilli(ms)
 	}
-	x := &machines{n: n, h: trust.NewHolder(n.wall), lines: map[*line]struct{}{}}
-	if x.ca, err = pki.Open(file, 0, n.wall); err != nil {
+	return time.Time{}
+}
+
+// cityWall is the city's time, and this node's clock while that is not known.
+func (n *Node) cityWall() time.Time {
+	if t := n.sureTime(); !t.IsZero() {
+		return t
+	}
+	return n.wall()
+}
+
+// openMachines opens the authority, and makes this node's own certificate or reads the one
+// that it was given.
+func (n *Node) openMachines() (err error) {
+	x := &machines{n: n, h: trust.NewHolder(n.sureTime), lines: map[*line]struct{}{}, conns: map[*raftConn]struct{}{}}
+	if x.ca, err = pki.Open(n.c.authorityFile(), 0, n.cityWall); err != nil {
 		return fmt.Errorf("authority_key: %w", err)
 	}
-	x.h.SetCheck(func(p trust.Peer) error { return n.machine.Machines().Check(p) })
+	x.h.SetCheck(x.check)
+	if trust.Enrolled(n.c.keysDir()) {
+		if x.member, err = n.c.member(x.h, n.cityWall, n.log); err != nil {
+			return err
+		}
+	} else if !n.c.founding(n.c.ID) {
+		return fmt.Errorf("token_file: this node is not enrolled; wardline enrol core/%s at the city prints a token for it", n.c.ID)
+	}
 	if err := x.follow(n.machine.Machines()); err != nil {
 		return err
 	}
 	x.raft, x.sync = trust.NewGate(n.raftL, x.h, n.log), trust.NewGate(n.syncL, x.h, n.log)
-	x.raftL, x.lineL = x.raft.Machines(protoRaft, trust.Node), x.sync.Machines(wire.Proto, trust.Station)
-	x.deskL = x.sync.Anyone(trust.ProtoEnrol, false)
-	x.desk = &pki.Desk{Authority: x.ca, Registry: registry{n}, Log: n.log}
+	x.raftL, x.lineL = raftDoor{x.raft.Machines(protoRaft, trust.Node), x}, x.sync.Machines(wire.Proto, trust.Station)
+	x.deskL, x.joinL = x.sync.Anyone(trust.ProtoEnrol, false), x.raft.Anyone(trust.ProtoEnrol, false)
+	x.desk = &pki.Desk{Authority: x.ca, Registry: registry{n}, Secrets: n.secrets, Log: n.log}
 	n.trust = x
 	if n.c.HTTPS == "" {
 		return nil
@@ -93,10 +119,31 @@ func (x *machines) follow(now *fsm.Machines) error {
 		oldest, current = x.learned-1, x.learned // at least 1: nobody learns of the first
 	}
 	if x.shown != current || x.oldest != oldest {
-		roots, err := x.ca.Roots(oldest, current)
-		if err != nil {
+		if err := x.show(oldest, current); err != nil {
 			return err
 		}
+	}
+	for c := range x.conns {
+		if x.check(c.peer) != nil {
+			_ = c.Conn.Close() // whoever uses it closes it too, and then it is forgotten
+		}
+	}
+	for l := range x.lines {
+		if err := now.Check(l.peer); err != nil {
+			l.cut(err)
+		}
+	}
+	return nil
+}
+
+// show makes the generations of the authority the ones that are trusted, and this
+// node's certificate, if it is self-made, one of the current.
+func (x *machines) show(oldest, current uint32) error {
+	roots, err := x.ca.Roots(oldest, current)
+	if err != nil {
+		return err
+	}
+	if x.member == nil {
 		own, err := x.ca.Own(current, trust.NodeName(x.n.c.ID), x.n.c.Names)
 		if err != nil {
 			return err
@@ -104,12 +151,19 @@ func (x *machines) follow(now *fsm.Machines) error {
 		x.h.SetRoots(roots)
 		x.h.SetCertificate(own)
 		x.shown, x.oldest = current, oldest
+		return nil
 	}
-	for l := range x.lines {
-		if err := now.Check(l.peer); err != nil {
-			l.cut(err)
-		}
+	if g, ok := x.ca.Issued(x.h.Certificate()); ok && g > current {
+		return nil // the state is of before the enrolment, and what came with that is newer
 	}
+	var raw [][]byte
+	for _, c := range roots {
+		raw = append(raw, c.Raw)
+	}
+	if err := x.member.SetRoots(raw); err != nil {
+		return err
+	}
+	x.shown, x.oldest = current, oldest
 	return nil
 }
 
@@ -125,6 +179,9 @@ func (x *machines) run(ctx context.Context) error {
 				x.n.log.Error("this node's certificate cannot be made anew; it holds for a while yet", "err", err)
 			}
 			last = now
+			if err := x.own(now); err != nil {
+				return err
+			}
 		}
 		select {
 		case <-ctx.Done():
@@ -141,13 +198,17 @@ func (x *machines) run(ctx context.Context) error {
 // from the chains of the others, which lead back to the first, and shows the present one the
 // next time.
 func (x *machines) dial(ctx context.Context, addr string) (net.Conn, error) {
-	c, err := x.h.Dial(ctx, addr, protoRaft, trust.Node)
-	if err != nil || x.n.machine.CityIndex() > 0 {
-		return c, err
+	raw, err := x.h.Dial(ctx, addr, protoRaft, trust.Node)
+	if err != nil {
+		return nil, err
 	}
-	proven, ok := c.(trust.Conn)
+	proven, ok := raw.(trust.Conn)
 	if !ok {
-		return c, nil
+		return nil, errors.New("core: a connection that nobody proved")
+	}
+	c, err := x.watch(proven)
+	if err != nil || x.member != nil || x.n.machine.CityIndex() > 0 {
+		return c, err
 	}
 	g, ok := x.ca.Recognise(proven.ConnectionState().PeerCertificates)
 	x.mu.Lock()
@@ -174,7 +235,7 @@ func (x *machines) admit(ctx context.Context) (context.Context, func(), error) {
 	x.mu.Lock()
 	x.lines[l] = struct{}{}
 	x.mu.Unlock()
-	if err := x.h.Check(p); err != nil { // it was turned away since its handshake
+	if err := x.check(p); err != nil { // it was turned away since its handshake
 		cut(err)
 	}
 	return ctx, func() {

@@ -35,7 +35,7 @@ const askNode = "node"
 
 // itself is what this node says of itself.
 func (n *Node) itself() api.NodeItem {
-	x := api.NodeItem{ID: n.c.ID, Answers: true, Leads: n.raft.IsLeader(), Sync: n.c.Reach}
+	x := api.NodeItem{ID: n.c.ID, Answers: true, Leads: n.raft.IsLeader(), Sync: n.c.Reach, Raft: n.c.Raft, Founding: n.c.founding(n.c.ID)}
 	if host, port, err := net.SplitHostPort(n.syncL.Addr().String()); err == nil && x.Sync == "" {
 		if len(n.c.Names) > 0 {
 			host = n.c.Names[0]
@@ -51,7 +51,7 @@ func (n *Node) itself() api.NodeItem {
 func (n *Node) nodes(ctx context.Context) []api.NodeItem {
 	all := map[string]api.NodeItem{}
 	for _, p := range n.c.Peers {
-		all[p.ID] = api.NodeItem{ID: p.ID}
+		all[p.ID] = api.NodeItem{ID: p.ID, Raft: p.Raft, Founding: true}
 	}
 	all[n.c.ID] = n.itself()
 	for _, raw := range n.raft.AskOthers(ctx, []byte(askNode)) {

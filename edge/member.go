@@ -3,6 +3,7 @@ package edge
 import (
 	"fmt"
 	"path/filepath"
+	"time"
 
 	"wardline/sync/record"
 	"wardline/sync/trust"
@@ -10,17 +11,28 @@ import (
 
 // openMember reads who the station is to the city.
 func (s *Station) openMember() (err error) {
-	s.trust = trust.NewHolder(s.wall)
+	// No clock of a small box is sure before it has spoken with the city, and it must
+	// find the city first.
+	s.trust = trust.NewHolder(func() time.Time { return time.Time{} })
 	s.member, err = trust.OpenMember(trust.MemberConfig{Name: trust.StationName(s.c.Ward), Dir: filepath.Join(s.c.Dir, "keys"), TokenFile: s.c.TLS.TokenFile,
-		Cores: s.c.Core, Holder: s.trust, Now: s.wall, Log: s.log})
+		Cores: s.c.Core, Holder: s.trust, Now: s.cityWall, Log: s.log})
 	return err
+}
+
+// cityWall is the wall clock, set right by what the city said of it while the line stands.
+func (s *Station) cityWall() time.Time {
+	now := s.wall()
+	if st := s.up.Status(); st.Connected {
+		now = now.Add(st.Offset)
+	}
+	return now
 }
 
 // machinesNow is what the city says of machines, as it stands in the ledger.
 type machinesNow struct {
 	newest  uint64 // city index of roots
 	roots   [][]byte
-	revoked map[trust.Name]bool
+	revoked map[trust.Name]uint32 // up to which enrolment of it
 }
 
 // add takes an entry about machines, in any order.
@@ -32,9 +44,9 @@ func (m *machinesNow) add(index uint64, b *record.Body) error {
 	switch {
 	case c.Op == trust.OpRevoke:
 		if m.revoked == nil {
-			m.revoked = map[trust.Name]bool{}
+			m.revoked = map[trust.Name]uint32{}
 		}
-		m.revoked[c.Name] = true
+		m.revoked[c.Name] = max(m.revoked[c.Name], c.Epoch)
 	case (c.Op == trust.OpRotate || c.Op == trust.OpRetire) && index >= m.newest:
 		m.newest, m.roots = index, c.Roots
 	}
@@ -44,7 +56,7 @@ func (m *machinesNow) add(index uint64, b *record.Body) error {
 // heardOfMachines lets what the city says of machines take effect.
 func (s *Station) heardOfMachines(m machinesNow) {
 	s.trust.SetCheck(func(p trust.Peer) error {
-		if m.revoked[p.Name] {
+		if upTo, revoked := m.revoked[p.Name]; revoked && p.Epoch <= upTo {
 			return trust.ErrRevoked
 		}
 		return nil

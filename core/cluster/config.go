@@ -198,6 +198,9 @@ type Deps struct {
 	// Local answers another node's question about what is this node's own and
 	// not replicated (AskOthers); it must not wait for the cluster. nil has no answers.
 	Local func(question []byte) ([]byte, error)
+	// Fit says whether this node has what a voter needs besides the log; until then it
+	// asks for no vote. nil: always.
+	Fit func() bool
 	// WrapLog, when set, wraps the store of the log: the seam for faults and measurements.
 	WrapLog func(raft.LogStore) raft.LogStore
 }

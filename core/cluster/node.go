@@ -25,6 +25,7 @@ type Node struct {
 	space *Space
 	wrap  func(raft.LogStore) raft.LogStore
 	local func(question []byte) ([]byte, error)
+	fit   func() bool
 
 	wall   func() time.Time
 	clocks clocks // used by Median alone
@@ -70,7 +71,7 @@ func New(cfg Config, state State, deps Deps) (*Node, error) {
 	}
 	n := &Node{
 		wall: deps.Wall, clocks: clocks{},
-		cfg: cfg, state: state, space: deps.Space, lg: deps.Log, wrap: deps.WrapLog, local: deps.Local, addr: cfg.Advertise,
+		cfg: cfg, state: state, space: deps.Space, lg: deps.Log, wrap: deps.WrapLog, local: deps.Local, fit: deps.Fit, addr: cfg.Advertise,
 		ready: make(chan struct{}), closing: make(chan struct{}), failed: make(chan struct{}), down: make(chan struct{}),
 	}
 	if n.wall == nil {

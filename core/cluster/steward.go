@@ -176,7 +176,7 @@ func (n *Node) keepMembership(ctx context.Context, r *raft.Raft) {
 		}
 		led = time.Now()
 		for _, s := range conf.Servers {
-			if string(s.ID) == n.cfg.ID && (s.Suffrage != raft.Voter || string(s.Address) != n.addr) {
+			if string(s.ID) == n.cfg.ID && (s.Suffrage != raft.Voter && (n.fit == nil || n.fit()) || s.Suffrage == raft.Voter && string(s.Address) != n.addr) {
 				n.askPromotion(ctx, r)
 			}
 		}

@@ -61,13 +61,17 @@ func (r MachineRow) State() string {
 type Machines struct {
 	// Oldest and Current are the generations of the authority that are trusted.
 	Oldest, Current uint32
-	// Of are the machines by name. A core node stands in it only once it was revoked.
+	// Of are the machines by name. A founding core node stands in it only once it was
+	// revoked or given a token.
 	Of map[trust.Name]MachineRow
 }
 
 // Check says whether a machine whose certificate is good may speak.
 func (m *Machines) Check(p trust.Peer) error {
 	r, known := m.Of[p.Name]
+	if p.Name.Kind == trust.Node {
+		return r.checkNode(p)
+	}
 	switch {
 	case known && r.Revoked, !known && p.Name.Kind == trust.Station:
 		return trust.ErrRevoked
@@ -75,6 +79,18 @@ func (m *Machines) Check(p trust.Peer) error {
 		return trust.ErrHeld
 	case p.Epoch != r.Epoch:
 		return trust.ErrRevoked
+	}
+	return nil
+}
+
+// checkNode lets a later enrolment pass than this state knows of: a node that was away
+// must take the log from a leader that was enrolled meanwhile, and learns of it by that.
+func (r MachineRow) checkNode(p trust.Peer) error {
+	switch {
+	case p.Epoch < r.Epoch, p.Epoch == r.Epoch && r.Revoked:
+		return trust.ErrRevoked
+	case p.Epoch == r.Epoch && r.Held:
+		return trust.ErrHeld
 	}
 	return nil
 }
@@ -169,8 +185,8 @@ func (b *batch) machine(body *record.Body) (Result, error) {
 	}
 	switch c.Op {
 	case trust.OpToken:
-		if c.ForMS <= 0 || c.ForMS > maxTokenMS || c.Name.Kind != trust.Station {
-			return refuse(fmt.Errorf("a token is for a station and good for at most %d days", maxTokenMS/(24*3600*1000)))
+		if c.ForMS <= 0 || c.ForMS > maxTokenMS {
+			return refuse(fmt.Errorf("a token is good for at most %d days", maxTokenMS/(24*3600*1000)))
 		}
 		r.Token, r.TokenNames, r.TokenUntil, r.TokenKey = c.Secret, c.Names, max(b.meta.time, body.ReceivedAt)+c.ForMS, record.Hash{}
 	case trust.OpEnrol:
@@ -190,6 +206,9 @@ func (b *batch) machine(body *record.Body) (Result, error) {
 	case trust.OpRevoke:
 		if !known && c.Name.Kind != trust.Node {
 			return refuse(fmt.Errorf("no machine is called %s", c.Name))
+		}
+		if c.Name.Kind == trust.Node && c.Epoch != r.Epoch {
+			return refuse(fmt.Errorf("%s was enrolled meanwhile; look at it again (wardline enrol list)", c.Name))
 		}
 		r.Revoked, r.Token = true, record.Hash{}
 	default:
@@ -243,7 +262,10 @@ func (b *batch) renew(r *MachineRow, c trust.Change) (verdict, err error) {
 		if err := b.setMachine(*r); err != nil {
 			return nil, err
 		}
-		o, _ := r.Name.Origin()
+		o, ok := r.Name.Origin()
+		if !ok {
+			o = record.Origin(r.Name.ID) // a core node
+		}
 		err := b.alarm("two-claimants", record.ChainID{Origin: o, Incarnation: record.Incarnation(r.Epoch)},
 			fmt.Sprintf("two machines claim to be %s: one showed a secret that the other had replaced; both are held off until one is enrolled anew (wardline enrol %s)", r.Name, r.Name))
 		return trust.ErrHeld, err

@@ -66,7 +66,8 @@ type generation struct {
 	bridge []byte // the certificate of this generation by the one before; nil for the first
 }
 
-// Open reads the authority's secret from a key file; a life of 0 is Life.
+// Open reads the authority's secret from a key file; a life of 0 is Life. now is the
+// time from which certificates run: the city's, not one node's clock.
 func Open(file string, life time.Duration, now func() time.Time) (*Authority, error) {
 	if life == 0 {
 		life = Life

@@ -49,7 +49,9 @@ const maxEnrolments = 16
 type Desk struct {
 	Authority *Authority
 	Registry  Registry
-	Log       *slog.Logger
+	// Secrets are what a core node is given that showed a token.
+	Secrets func() (trust.Secrets, error)
+	Log     *slog.Logger
 
 	stats [5]atomic.Uint64 // as Outcomes
 }
@@ -60,7 +62,7 @@ var Outcomes = []string{"granted", "token", "held", "revoked", "failed"}
 // Enrolled is how many enrolments came to the i-th of Outcomes.
 func (d *Desk) Enrolled(i int) uint64 { return d.stats[i].Load() }
 
-// Serve answers on l until ctx ends, and returns after the last answer.
+// Serve answers on l, of which there may be several, until ctx ends, and returns after the last answer.
 func (d *Desk) Serve(ctx context.Context, l net.Listener) error {
 	defer context.AfterFunc(ctx, func() { _ = l.Close() })() // it may have ended by itself
 	room := make(chan struct{}, maxEnrolments)
@@ -158,6 +160,13 @@ func (d *Desk) grant(ctx context.Context, r trust.Request) (trust.Granted, error
 	out := trust.Granted{Chain: chain}
 	for _, c := range roots {
 		out.Roots = append(out.Roots, c.Raw)
+	}
+	if r.Name.Kind == trust.Node && r.Token != "" { // by the registry's word it was good
+		s, err := d.Secrets()
+		if err != nil {
+			return trust.Granted{}, err
+		}
+		out.Secrets = &s
 	}
 	return out, nil
 }

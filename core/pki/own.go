@@ -52,3 +52,19 @@ func (a *Authority) Recognise(chain []*x509.Certificate) (uint32, bool) {
 	}
 	return g.number, true
 }
+
+// Issued is the generation under which a machine's own certificate was issued.
+func (a *Authority) Issued(c *tls.Certificate) (uint32, bool) {
+	if c == nil {
+		return 0, false
+	}
+	var chain []*x509.Certificate
+	for _, raw := range c.Certificate {
+		x, err := x509.ParseCertificate(raw)
+		if err != nil {
+			return 0, false
+		}
+		chain = append(chain, x)
+	}
+	return a.Recognise(chain)
+}

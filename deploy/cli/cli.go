@@ -28,6 +28,9 @@ const coreMemory = 600 << 20
 
 // Core runs one node of the city core.
 func Core(ctx context.Context, args []string) error {
+	if len(args) > 0 && args[0] == "init" {
+		return coreInit(ctx, args[1:])
+	}
 	var c core.Config
 	if err := readConfig("core", args, &c); err != nil {
 		return err
@@ -36,7 +39,11 @@ func Core(ctx context.Context, args []string) error {
 	if os.Getenv("GOMEMLIMIT") == "" {
 		debug.SetMemoryLimit(coreMemory)
 	}
-	n, err := core.New(c, logger(os.Stderr))
+	log := logger(os.Stderr)
+	if err := core.Enrol(ctx, c, log); err != nil {
+		return err
+	}
+	n, err := core.New(c, log)
 	if err != nil {
 		return err
 	}
@@ -73,7 +80,8 @@ func Edge(ctx context.Context, args []string) error {
 }
 
 // begin is what makes a role's configuration besides its sample.
-var begin = map[string]string{"edge": "wardline edge init (its --help tells more), or "}
+var begin = map[string]string{"edge": "wardline edge init (its --help tells more), or ",
+	"core": "for a node that joins, wardline core init (its --help tells more), or "}
 
 func readConfig(name string, args []string, into configs.Validator) error {
 	f := flags(name, "wardline "+name+" --config FILE\nBegin with: "+begin[name]+"wardline config sample --role "+name+" > FILE")

@@ -18,13 +18,16 @@ import (
 const enrolUsage = `wardline enrol station/CODE [--names HOST,…] [--for 24h] WHERE
     prints a one-time token, and the line by which a new station is made with it; put into
     the tls.token_file of a station that runs, it enrols that anew
+wardline enrol core/NAME [--names HOST,…] [--for 24h] WHERE
+    the same for a further node of the core, which joins the running city with it
 wardline enrol list WHERE                 machines, and the certificate authority
-wardline enrol revoke station/CODE|node/ID WHERE
+wardline enrol revoke station/CODE|core/NAME WHERE
+    it may speak no more; a core node is taken out of the cluster, if the others go on without it
 wardline enrol rotate WHERE               the authority's next generation; the present one stays trusted
 wardline enrol retire WHERE               the generation before is trusted no more, once every station has renewed
 WHERE is --data DIR of a city to try, or --url URL --user USER --password-file FILE of an administrator`
 
-// Enrol makes tokens for stations, and says which machines may speak.
+// Enrol makes tokens for stations and core nodes, and says which machines may speak.
 func Enrol(ctx context.Context, args []string) error {
 	f := flags("enrol", enrolUsage)
 	names := f.String("names", "", "host `names` and addresses, between commas, under which devices and browsers reach the station")
@@ -34,7 +37,7 @@ func Enrol(ctx context.Context, args []string) error {
 		return flag.ErrHelp
 	}
 	if len(args) == 0 {
-		return errors.New("enrol: name a station, such as station/26704, or say list, revoke, rotate or retire; wardline enrol --help tells more")
+		return errors.New("enrol: name a machine, such as station/26704 or core/core-4, or say list, revoke, rotate or retire; wardline enrol --help tells more")
 	}
 	word, rest := args[0], args[1:]
 	c := api.MachineChange{Op: trust.Op(word)}
@@ -42,11 +45,14 @@ func Enrol(ctx context.Context, args []string) error {
 	case "list", string(trust.OpRotate), string(trust.OpRetire):
 	case string(trust.OpRevoke):
 		if len(rest) == 0 || strings.HasPrefix(rest[0], "-") {
-			return errors.New("enrol revoke: name the machine, such as station/26704 or node/core-3")
+			return errors.New("enrol revoke: name the machine, such as station/26704 or core/core-3")
 		}
 		c.Name, rest = rest[0], rest[1:]
 	default:
 		c.Op, c.Name = trust.OpToken, word
+	}
+	if id, ok := strings.CutPrefix(c.Name, "core/"); ok { // as people call it
+		c.Name = trust.NodeName(id).String()
 	}
 	if c.Name != "" {
 		if _, err := trust.ParseName(c.Name); err != nil {
@@ -81,6 +87,9 @@ func Enrol(ctx context.Context, args []string) error {
 	if err := json.Unmarshal(raw, &done); err != nil {
 		return err
 	}
+	if c.Op == trust.OpRevoke && strings.HasPrefix(c.Name, string(trust.Node)+"/") {
+		fmt.Fprintln(os.Stderr, "it is turned away and taken out of the cluster. Its disk still holds the city's key: destroy it, and if it is in other hands read \"A core node in other hands\" in README.md")
+	}
 	if done.Token != "" {
 		fmt.Println(done.Token)
 		fmt.Fprintf(os.Stderr, "good once, until %s; it is not shown again\n", done.Until)
@@ -91,23 +100,25 @@ func Enrol(ctx context.Context, args []string) error {
 	return nil
 }
 
-// sayLine says what to type on a new station's box.
+// sayLine says what to type on a new machine.
 func sayLine(ctx context.Context, k *client, name trust.Name, token string) error {
-	o, ok := name.Origin()
-	if !ok {
-		return nil
-	}
-	w, ok := o.Ward()
-	if !ok {
-		return nil
-	}
 	raw, err := k.Call(ctx, "GET", "/api/v1/machines", nil)
 	var list api.MachineList
 	if err == nil {
 		err = json.Unmarshal(raw, &list)
 	}
 	if err != nil {
-		return fmt.Errorf("enrol: the token is good, and where stations reach the city cannot be read: %w", err)
+		return fmt.Errorf("enrol: the token is good, and where machines reach the city cannot be read: %w", err)
+	}
+	if name.Kind == trust.Node {
+		var peers []string
+		for _, n := range list.Nodes {
+			if n.Founding {
+				peers = append(peers, n.ID+"="+n.Raft)
+			}
+		}
+		fmt.Fprintf(os.Stderr, "on the node's machine, with the address where the other nodes reach it as --raft:\n  wardline core init --run --dir /var/lib/wardline/core --id %s --raft HOST:7000 --peers %s --token %s\n", name.ID, strings.Join(peers, ","), token)
+		return nil
 	}
 	var nodes []string
 	for _, n := range list.Nodes {
@@ -118,7 +129,7 @@ func sayLine(ctx context.Context, k *client, name trust.Name, token string) erro
 	if len(nodes) == 0 {
 		nodes = []string{"CORE-1:7001"}
 	}
-	fmt.Fprintf(os.Stderr, "on the station's box:\n  wardline edge init --run --dir /var/lib/wardline/%[1]s --ward %[1]s --core %[2]s --token %[3]s\n", w, strings.Join(nodes, ","), token)
+	fmt.Fprintf(os.Stderr, "on the station's box:\n  wardline edge init --run --dir /var/lib/wardline/%[1]s --ward %[1]s --core %[2]s --token %[3]s\n", name.ID, strings.Join(nodes, ","), token)
 	return nil
 }
 

@@ -119,6 +119,10 @@ type NodeItem struct {
 	Leads   bool   `json:"leads"`
 	// Sync is where stations reach it; empty where that is not known.
 	Sync string `json:"sync,omitempty"`
+	// Raft is where the other nodes reach it.
+	Raft string `json:"raft,omitempty"`
+	// Founding: it is one of the nodes with which the city began, through which others join.
+	Founding bool `json:"founding"`
 }
 
 // Generations are the oldest and the current generation of the authority.

@@ -4,10 +4,10 @@
 package sealing
 
 import (
+	"bytes"
 	"context"
 	"crypto/ed25519"
 	"crypto/hkdf"
-	"crypto/rand"
 	"crypto/sha256"
 	"errors"
 	"fmt"
@@ -139,6 +139,25 @@ func secretFile(path string) (s [32]byte, err error) {
 	return secretOf(path, b, err)
 }
 
+// Secret is the secret of a key file or of a credential; a file that is not there is made.
+func Secret(path string) ([32]byte, error) { return secretFile(path) }
+
+// PutSecret keeps a secret that came from elsewhere in a key file, readable by its owner
+// alone. What is there already must be the same.
+func PutSecret(path string, secret []byte) error {
+	_, err := os.Stat(path)
+	if !Credential(path) && errors.Is(err, fs.ErrNotExist) {
+		if err := placeSecret(path, secret); err != nil {
+			return err
+		}
+	}
+	have, err := secretFile(path)
+	if err == nil && !bytes.Equal(have[:], secret) {
+		err = fmt.Errorf("sealing: %s holds another secret than this city's; move it away", path)
+	}
+	return err
+}
+
 func secretOf(path string, b []byte, err error) (s [32]byte, _ error) {
 	if err != nil {
 		return s, fmt.Errorf("sealing: %w", err)
@@ -153,6 +172,14 @@ func secretOf(path string, b []byte, err error) (s [32]byte, _ error) {
 // makeSecret makes the file without ever showing a half-written one: of two
 // processes that try at once, one wins and both read the same.
 func makeSecret(path string) error {
+	secret := NewSecret()
+	return placeSecret(path, secret[:])
+}
+
+func placeSecret(path string, secret []byte) error {
+	if len(secret) != 32 {
+		return fmt.Errorf("sealing: a secret of %d bytes", len(secret))
+	}
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return fmt.Errorf("sealing: %w", err)
 	}
@@ -161,8 +188,6 @@ func makeSecret(path string) error {
 		return fmt.Errorf("sealing: %w", err)
 	}
 	defer func() { _ = os.Remove(f.Name()) }() // linked under its name by then
-	secret := make([]byte, 32)
-	_, _ = rand.Read(secret) // crypto/rand.Read never fails
 	_, err = f.Write(secret)
 	if err := errors.Join(err, f.Sync(), f.Close()); err != nil {
 		return fmt.Errorf("sealing: %w", err)

@@ -39,6 +39,9 @@ type Change struct {
 	Next record.Hash `json:"next,omitzero"`
 	// Key is the sum of the public key (KeySum) that the certificate is for.
 	Key record.Hash `json:"key,omitzero"`
+	// Epoch, of a core node's revocation, is the enrolment that is revoked, as far as
+	// who revokes it knows; what was enrolled later may speak.
+	Epoch uint32 `json:"epoch,omitempty"`
 	// ForMS is how long a token is good, in milliseconds of the city's time.
 	ForMS int64 `json:"for_ms,omitempty"`
 	// Oldest and Current are the generations that are trusted; Roots their certificates.

@@ -39,10 +39,21 @@ type Request struct {
 	CSR []byte `json:"csr"`
 }
 
+// Secrets are what the nodes of the core share beside the log. A new node is given
+// them once, with the answer to its token, and by nothing else.
+type Secrets struct {
+	// City is the city's key, 32 bytes.
+	City []byte `json:"city"`
+	// Authority is the secret of the certificate authority, 32 bytes; empty: City.
+	Authority []byte `json:"authority,omitempty"`
+}
+
 // Granted is the answer: a certificate, or why there is none.
 type Granted struct {
 	Chain [][]byte `json:"chain,omitempty"`
 	Roots [][]byte `json:"roots,omitempty"`
+	// Secrets are for a core node that showed a token.
+	Secrets *Secrets `json:"secrets,omitempty"`
 	// Word is one of the words below; empty with a certificate.
 	Word   string `json:"word,omitempty"`
 	Detail string `json:"detail,omitempty"`

@@ -112,7 +112,22 @@ func (r *route) Close() error {
 func (r *route) Addr() net.Addr { return r.g.l.Addr() }
 
 // Conn is a proven connection between machines. Close ends it at once.
-type Conn struct{ *tls.Conn }
+type Conn struct {
+	*tls.Conn
+	refused *atomic.Bool // set when the other end turns this one's certificate away; nil at a door
+}
+
+// Read implements net.Conn. A server says what it thinks of a certificate after the
+// client's handshake is done (RFC 8446, section 4.4.2.4), so that it is heard here first.
+func (c Conn) Read(b []byte) (int, error) {
+	n, err := c.Conn.Read(b)
+	if err != nil && c.refused != nil {
+		if op, ok := errors.AsType[*net.OpError](err); ok && op.Op == "remote error" { // an alert, as crypto/tls names it
+			c.refused.Store(true)
+		}
+	}
+	return n, err
+}
 
 // Close ends the connection without a word to a peer that may hang.
 func (c Conn) Close() error { return c.NetConn().Close() }
@@ -285,7 +300,7 @@ func (g *Gate) prove(ctx context.Context, x *halfOpen) {
 	g.stats[reasonIn].Add(1)
 	var c net.Conn = t
 	if !to.plain {
-		c = Conn{t}
+		c = Conn{Conn: t}
 	}
 	select {
 	case to.conns <- c:

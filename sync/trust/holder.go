@@ -18,8 +18,8 @@ var (
 	ErrProtocol = errors.New("trust: the protocol is not spoken here")
 	// ErrNoCertificate: it shows no certificate.
 	ErrNoCertificate = errors.New("trust: a certificate of the city's authority is required")
-	// ErrExpired: its certificate has ended, or has not begun.
-	ErrExpired = errors.New("trust: the certificate has ended or not begun; compare the clocks")
+	// ErrExpired: its certificate has ended.
+	ErrExpired = errors.New("trust: the certificate has ended")
 	// ErrUntrusted: its certificate is not of the city's authority.
 	ErrUntrusted = errors.New("trust: the certificate is not of the city's authority")
 	// ErrKind: it is a machine of the city, but not one that may speak here.
@@ -35,8 +35,9 @@ var (
 // Holder is a machine's own certificate and whom it trusts, as of now. It is
 // safe for use by many; what is set holds from the next handshake on.
 type Holder struct {
-	now   func() time.Time
-	state atomic.Pointer[held]
+	now     func() time.Time
+	state   atomic.Pointer[held]
+	refused atomic.Bool
 }
 
 type held struct {
@@ -47,7 +48,8 @@ type held struct {
 }
 
 // NewHolder has no certificate and trusts nobody. now is the clock by which
-// certificates end.
+// certificates end: a time that is sure. Where none is, it gives the zero time: then
+// this machine's own certificate says how late it is at least.
 func NewHolder(now func() time.Time) *Holder {
 	h := &Holder{now: now}
 	h.state.Store(&held{pool: x509.NewCertPool()})
@@ -66,7 +68,14 @@ func (h *Holder) change(f func(*held)) {
 }
 
 // SetCertificate changes the certificate that is shown.
-func (h *Holder) SetCertificate(c *tls.Certificate) { h.change(func(s *held) { s.cert = c }) }
+func (h *Holder) SetCertificate(c *tls.Certificate) {
+	h.change(func(s *held) { s.cert = c })
+	h.refused.Store(false)
+}
+
+// Refused says whether a machine of the city turned away a connection of this one since
+// its present certificate was set.
+func (h *Holder) Refused() bool { return h.refused.Load() }
 
 // SetRoots changes the authorities that are trusted.
 func (h *Holder) SetRoots(roots []*x509.Certificate) {
@@ -94,14 +103,26 @@ func (h *Holder) Check(p Peer) error {
 	return nil
 }
 
-// clock is the time for certificates: a box without a battery clock boots long
-// before its own certificate was made, and must still find the city, which sets its clock right.
-func (h *Holder) clock(s *held) time.Time {
+// clock is the time by which a peer's certificate is judged. It is never before
+// this machine's own certificate began, and never before the peer's own did: that a machine
+// of the city's authority was given a certificate shows that this time has come, whatever
+// a clock says. So one that a node issued while its clock was ahead is good at once, and a
+// box without a battery clock finds the city in 1970.
+func (h *Holder) clock(s *held, leaf *x509.Certificate) time.Time {
 	now := h.now()
-	if s.cert != nil && s.cert.Leaf != nil && now.Before(s.cert.Leaf.NotBefore) {
-		return s.cert.Leaf.NotBefore
+	for _, c := range []*x509.Certificate{s.leaf(), leaf} {
+		if c != nil && now.Before(c.NotBefore) {
+			now = c.NotBefore
+		}
 	}
 	return now
+}
+
+func (s *held) leaf() *x509.Certificate {
+	if s.cert == nil {
+		return nil
+	}
+	return s.cert.Leaf
 }
 
 // Verify proves the other end of a connection.
@@ -118,7 +139,7 @@ func (h *Holder) Verify(cs tls.ConnectionState, usage x509.ExtKeyUsage, kinds ..
 	for _, c := range cs.PeerCertificates[1:] {
 		between.AddCert(c)
 	}
-	_, err := leaf.Verify(x509.VerifyOptions{Roots: s.pool, Intermediates: between, CurrentTime: h.clock(s), KeyUsages: []x509.ExtKeyUsage{usage}})
+	_, err := leaf.Verify(x509.VerifyOptions{Roots: s.pool, Intermediates: between, CurrentTime: h.clock(s, leaf), KeyUsages: []x509.ExtKeyUsage{usage}})
 	if bad, ok := errors.AsType[x509.CertificateInvalidError](err); ok && bad.Reason == x509.Expired {
 		return Peer{}, fmt.Errorf("%w: %w", ErrExpired, err)
 	}

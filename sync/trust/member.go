@@ -22,6 +22,9 @@ const (
 	// retryMin and retryMax bound the pause after a contact that failed.
 	retryMin = time.Second
 	retryMax = time.Minute
+	// renewPause is how long a certificate is kept before a clock, or a door that turns it
+	// away, makes it be renewed: a clock that is months ahead would ask every second.
+	renewPause = 5 * time.Minute
 	// maxToken bounds a token's file, in bytes.
 	maxToken = 1 << 10
 )
@@ -37,8 +40,12 @@ type MemberConfig struct {
 	// Cores are the core nodes' sync addresses.
 	Cores  []string
 	Holder *Holder
-	Now    func() time.Time
-	Log    *slog.Logger
+	// Now is the best time that the machine knows; it may be wrong.
+	Now func() time.Time
+	// Share keeps the secrets of the core that come with a node's token, before its
+	// certificate is kept; nil where none may come.
+	Share func(Secrets) error
+	Log   *slog.Logger
 }
 
 // Member keeps a machine's own certificate: enrols with a token, renews long
@@ -51,6 +58,7 @@ type Member struct {
 	k       *kept
 	problem error
 	hurry   bool
+	renewed time.Time // when this process got its last certificate
 }
 
 // OpenMember reads what the machine has; it asks nobody.
@@ -162,6 +170,32 @@ func (m *Member) Run(ctx context.Context) error {
 	return nil
 }
 
+// Enrol enrols with the token that is there, and returns once there is a
+// certificate. A token that is not good is an error at once; a city that is not reached is
+// asked until ctx ends.
+func (m *Member) Enrol(ctx context.Context) error {
+	for try := 0; ; try++ {
+		token, _ := m.token()
+		if token == nil {
+			if _, problem := m.Status(); problem != nil {
+				return problem
+			}
+			return ErrNone
+		}
+		err := m.contact(ctx, m.c.Cores[try%len(m.c.Cores)], token)
+		if err == nil || errors.Is(err, ErrToken) || errors.Is(err, ErrShare) || ctx.Err() != nil {
+			return err
+		}
+		m.note(err)
+		if !pause(ctx, retryMin) {
+			return ctx.Err()
+		}
+	}
+}
+
+// ErrShare says that what the nodes share cannot be kept as the configuration says.
+var ErrShare = errors.New("trust: the city's secrets")
+
 // note says what changed, once.
 func (m *Member) note(err error) {
 	m.mu.Lock()
@@ -213,8 +247,9 @@ func (m *Member) token() (*Token, record.Hash) {
 	return &t, sum
 }
 
-// due says whether a certificate is there that should be another: half of its life
-// is over, or a newer authority is trusted.
+// due says whether a certificate is there that should be another: a newer authority
+// is trusted, half of its life is over, or the city turns it away: it may have ended by the
+// city's time, of which this machine's clock knows nothing.
 func (m *Member) due() bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -222,12 +257,12 @@ func (m *Member) due() bool {
 	if c == nil || m.k.Resume == "" {
 		return false
 	}
-	half := c.Leaf.NotBefore.Add(c.Leaf.NotAfter.Sub(c.Leaf.NotBefore) / 2)
-	if m.hurry || m.k.Next != nil || !m.c.Now().Before(half) {
+	roots := m.c.Holder.Roots()
+	if m.hurry || m.k.Next != nil || len(roots) > 0 && c.Leaf.CheckSignatureFrom(roots[len(roots)-1]) != nil {
 		return true
 	}
-	roots := m.c.Holder.Roots()
-	return len(roots) > 0 && c.Leaf.CheckSignatureFrom(roots[len(roots)-1]) != nil
+	half := c.Leaf.NotBefore.Add(c.Leaf.NotAfter.Sub(c.Leaf.NotBefore) / 2)
+	return (!m.c.Now().Before(half) || m.c.Holder.Refused()) && (m.renewed.IsZero() || time.Since(m.renewed) > renewPause)
 }
 
 // contact asks one core node for a certificate, by a token or by the resume secret.
@@ -274,11 +309,16 @@ func (m *Member) contact(ctx context.Context, addr string, token *Token) error {
 	if err := m.checkGrant(&k); err != nil {
 		return err
 	}
+	if g.Secrets != nil && m.c.Share != nil {
+		if err := m.c.Share(*g.Secrets); err != nil {
+			return err
+		}
+	}
 	if err := m.keep(&k); err != nil {
 		return err
 	}
 	m.mu.Lock()
-	m.hurry = false
+	m.hurry, m.renewed = false, time.Now()
 	m.mu.Unlock()
 	return m.show(&k)
 }

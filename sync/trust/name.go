@@ -64,7 +64,7 @@ func (n Name) Origin() (record.Origin, bool) {
 }
 
 // ErrName says that a name is none.
-var ErrName = errors.New("trust: no name of a machine; write station/ and a ward's five digits, or node/ and the node's name")
+var ErrName = errors.New("trust: no name of a machine; write station/ and a ward's five digits, or core/ and the node's name")
 
 // ParseName reads kind/id.
 func ParseName(s string) (Name, error) {

@@ -11,7 +11,7 @@ import (
 	"wardline/sync/record"
 )
 
-// Token lets one machine enrol, once. It carries the fingerprint of the city's
+// Token lets one machine, a station or a core node, enrol, once. It carries the fingerprint of the city's
 // authority, so that the machine knows whom it gives it to.
 type Token struct {
 	Name   Name

@@ -2,7 +2,6 @@ package wire
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"net"
 
@@ -38,12 +37,8 @@ var proven = credentials.CommonAuthInfo{SecurityLevel: credentials.PrivacyAndInt
 
 // ClientHandshake implements credentials.TransportCredentials.
 func (m machines) ClientHandshake(ctx context.Context, _ string, raw net.Conn) (net.Conn, credentials.AuthInfo, error) {
-	t := tls.Client(raw, m.h.Client(Proto, trust.Node))
-	if err := t.HandshakeContext(ctx); err != nil {
-		_ = raw.Close() // it is not the city
-		return nil, nil, err
-	}
-	return trust.Conn{Conn: t}, machine{CommonAuthInfo: proven}, nil
+	c, err := m.h.Handshake(ctx, raw, Proto, trust.Node)
+	return c, machine{CommonAuthInfo: proven}, err
 }
 
 // ServerHandshake implements credentials.TransportCredentials.
