@@ -80,6 +80,9 @@ type Config struct {
 	// ContactsFile lists the telephones and radios of the departments and their
 	// patrols (api.ContactBook). Empty: the national numbers alone.
 	ContactsFile string `json:"contacts_file,omitempty" yaml:"contacts_file"`
+	// TilesFile is a file of streets for the map (PMTiles, streets.Source). Empty: the
+	// wards' boundaries alone.
+	TilesFile string `json:"tiles_file,omitempty" yaml:"tiles_file"`
 	// Wall is the wall clock; nil is the system's. No file can set it.
 	Wall func() time.Time `json:"-" yaml:"-"`
 }
@@ -189,3 +192,6 @@ func (c *Config) contacts() ([]api.Contact, error) {
 func (c *Config) directory() (*identity.Directory, error) {
 	return identity.FromAccounts(c.Officers, c.Devices)
 }
+
+// Tiles is the tile file, for whoever checks the configuration: a start goes on without it.
+func (c *Config) Tiles() string { return c.TilesFile }

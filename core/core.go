@@ -28,6 +28,7 @@ import (
 	"wardline/sync/record"
 	"wardline/sync/sealing"
 	"wardline/sync/search"
+	"wardline/sync/streets"
 	"wardline/sync/tables"
 	"wardline/sync/view"
 )
@@ -249,8 +250,10 @@ func (n *Node) Run(ctx context.Context) error {
 	}
 	fronts, _ := proxies.Parse(n.c.TrustedProxies) // New has validated them
 	in := identity.NewSessions(n.wall, n.session, n.people).Keep(sessions{n}).Idle(time.Duration(n.c.SessionIdleMin) * time.Minute)
+	tiles := streets.New(n.c.TilesFile, n.log)
+	defer func() { _ = tiles.Close() }() // it was only read
 	srv := api.New(api.Config{Backend: backend{n}, Directory: n.people, Sessions: in, Now: n.wall,
-		Metrics: n.metrics(), Log: n.log, Limits: n.limits, Proxies: fronts, SignOn: n.signOn()})
+		Metrics: n.metrics(), Log: n.log, Limits: n.limits, Proxies: fronts, Streets: tiles, SignOn: n.signOn()})
 	start(&fg, "sessions", func() error { return in.Run(front) })
 	start(&fg, "http", func() error { return srv.Serve(front, n.http) })
 	if n.trust.https != nil {

@@ -48,6 +48,9 @@ type Config struct {
 	// ContactsFile lists the telephones and radios at hand at the desk: the ward's
 	// patrols and whom it calls (api.ContactBook). Empty: the national numbers alone.
 	ContactsFile string `json:"contacts_file,omitempty" yaml:"contacts_file"`
+	// TilesFile is a file of streets for the desk's map (PMTiles, streets.Source). Empty: the
+	// wards' boundaries alone.
+	TilesFile string `json:"tiles_file,omitempty" yaml:"tiles_file"`
 	// Limits bound the reports of one device and of one address.
 	Limits rates.Config `json:"limits,omitzero" yaml:"limits"`
 	// TrustedProxies are the servers in front of this one, addresses or networks, whose
@@ -189,3 +192,6 @@ func (c *Config) contacts() ([]api.Contact, error) {
 func (c *Config) directory() (*identity.Directory, error) {
 	return identity.FromAccounts(c.Officers, c.Devices)
 }
+
+// Tiles is the tile file, for whoever checks the configuration: a start goes on without it.
+func (c *Config) Tiles() string { return c.TilesFile }

@@ -30,6 +30,7 @@ import (
 	"wardline/sync/routing"
 	"wardline/sync/sealing"
 	"wardline/sync/search"
+	"wardline/sync/streets"
 	"wardline/sync/tables"
 	"wardline/sync/trust"
 	"wardline/sync/uplink"
@@ -261,8 +262,10 @@ func (s *Station) Run(ctx context.Context) error {
 	}
 	fronts, _ := proxies.Parse(s.c.TrustedProxies) // New has validated them
 	in := identity.NewSessions(s.wall, s.session, s.people).Keep(&sessions{s: s}).Idle(time.Duration(s.c.SessionIdleMin) * time.Minute)
+	tiles := streets.New(s.c.TilesFile, s.log)
+	defer func() { _ = tiles.Close() }() // it was only read
 	srv := api.New(api.Config{Backend: backend{s}, Directory: s.people, Sessions: in, Now: s.wall,
-		Metrics: s.metrics(), Log: s.log, Limits: s.limits, Proxies: fronts})
+		Metrics: s.metrics(), Log: s.log, Limits: s.limits, Proxies: fronts, Streets: tiles})
 	start(&bg, "ledger", func() error { return s.ledger.Run(back) })
 	start(&fg, "enrolment", func() error { return s.member.Run(front) })
 	start(&fg, "uplink", func() error { s.member.Wait(front); return s.up.Run(front) })

@@ -37,6 +37,7 @@ type Options struct {
 	// Command, Station and MQTT are addresses; port 0 means any, and one that is taken is replaced.
 	Command, Station, MQTT string
 	Devices                int
+	Tiles                  string // file of streets for this run; empty: none
 	NoRestart              bool
 	NoLimits               bool     // on how often a device or an address reports
 	Encrypt                bool     // what nodes and stations write on their disks; it stays so
@@ -101,6 +102,11 @@ func New(o Options) (*City, error) {
 		return nil, err
 	}
 	o.Dir = dir
+	if o.Tiles != "" {
+		if o.Tiles, err = filepath.Abs(o.Tiles); err != nil {
+			return nil, err
+		}
+	}
 	if err := os.MkdirAll(filepath.Join(o.Dir, "conf"), 0o700); err != nil {
 		return nil, err
 	}
@@ -270,7 +276,7 @@ func (c *City) Run(ctx context.Context) error {
 			}
 		}
 		nodes, tls = append(nodes, n.HTTP), append(tls, n.HTTPS)
-		n.Limits.Off = c.o.NoLimits // of this run, not of the plan
+		n.Limits.Off, n.TilesFile = c.o.NoLimits, c.o.Tiles // of this run, not of the plan
 		if n.DiskKey, err = c.diskKey(n.ID); err != nil {
 			return err
 		}
@@ -287,7 +293,7 @@ func (c *City) Run(ctx context.Context) error {
 			}
 			c.cables = append(c.cables, cable)
 		}
-		s.Limits.Off = c.o.NoLimits // as above
+		s.Limits.Off, s.TilesFile = c.o.NoLimits, c.o.Tiles // as above
 		if s.DiskKey, err = c.diskKey("ward-" + string(s.Ward)); err != nil {
 			return errors.Join(err, c.unplug())
 		}

@@ -28,6 +28,7 @@ type town struct {
 	file    fileJSON
 	wire    bool // its core nodes reach each other over lines that can be cut
 	encrypt bool // its disks
+	tiles   string
 }
 
 func startTown(t *testing.T) *town {
@@ -75,7 +76,7 @@ func (w *town) start() {
 		w.t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
-	c, err := New(Options{Dir: w.dir, Encrypt: w.encrypt, Command: "127.0.0.1:0", Station: "127.0.0.1:0", MQTT: "127.0.0.1:0", Devices: 2, Wires: w.wire, Binary: w.bin, Out: io.Discard})
+	c, err := New(Options{Dir: w.dir, Encrypt: w.encrypt, Tiles: w.tiles, Command: "127.0.0.1:0", Station: "127.0.0.1:0", MQTT: "127.0.0.1:0", Devices: 2, Wires: w.wire, Binary: w.bin, Out: io.Discard})
 	if err != nil {
 		w.t.Fatal(err)
 	}

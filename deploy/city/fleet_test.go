@@ -46,6 +46,9 @@ func startFleet(t *testing.T) *fleet {
 	return f
 }
 
+// wardTiles is a small map of streets.
+const wardTiles = "../../sync/streets/testdata/ward.pmtiles"
+
 // startCores starts the core alone and plans the station.
 func startCores(t *testing.T) *fleet {
 	t.Helper()
@@ -66,13 +69,13 @@ func startCores(t *testing.T) *fleet {
 	}
 	var peers []core.Peer
 	for _, id := range []string{"core-1", "core-2", "core-3"} {
-		c := core.Config{ID: id, Dir: filepath.Join(dir, id), HTTP: addr(), Raft: addr(), Sync: addr(), CityKey: filepath.Join(dir, "city.key"), ReserveMB: 16}
+		c := core.Config{ID: id, Dir: filepath.Join(dir, id), HTTP: addr(), Raft: addr(), Sync: addr(), CityKey: filepath.Join(dir, "city.key"), ReserveMB: 16, TilesFile: wardTiles}
 		c.Officers = f.officers[:1] // the administrator, who makes the accounts
 		c.Devices = []identity.DeviceAccount{f.device}
 		peers = append(peers, core.Peer{ID: id, Raft: c.Raft})
 		f.cores = append(f.cores, c)
 	}
-	f.station = edge.Config{Ward: Ward, TLS: edge.TLS{TokenFile: filepath.Join(dir, "token")}, Dir: filepath.Join(dir, "ward"), HTTP: addr(), Devices: []identity.DeviceAccount{f.device},
+	f.station = edge.Config{Ward: Ward, TLS: edge.TLS{TokenFile: filepath.Join(dir, "token")}, Dir: filepath.Join(dir, "ward"), HTTP: addr(), Devices: []identity.DeviceAccount{f.device}, TilesFile: wardTiles,
 		Panels: []edge.Panel{{Device: "button-1", Protocol: panel.Button, Port: filepath.Join(dir, "no-adapter")}}}
 	for i := range f.cores {
 		f.cores[i].Peers = peers

@@ -82,3 +82,13 @@ func TestExercise_MarkedRungWhereJoinedMadeRealAndEnded(t *testing.T) {
 	needBrowser(t)
 	browse(t, startTown(t), "exercise.test.mjs")
 }
+
+// TestStreets_FileMissingThereCutOffBroken_BoundariesAlwaysStand: streets from a local file
+// under the wards, at the ward's desk and at the command centre.
+func TestStreets_FileMissingThereCutOffBroken_BoundariesAlwaysStand(t *testing.T) {
+	needBrowser(t)
+	w := newTown(t)
+	w.tiles = filepath.Join(w.dir, "streets.pmtiles")
+	w.start()
+	browse(t, w, "streets.test.mjs")
+}

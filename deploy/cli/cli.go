@@ -126,6 +126,7 @@ func City(ctx context.Context, args []string) error {
 	f.StringVar(&o.Station, "station", "127.0.0.1:8801", "`address` of the ward station")
 	f.StringVar(&o.MQTT, "mqtt", "127.0.0.1:1883", "`address` of the ward station for MQTT")
 	f.IntVar(&o.Devices, "devices", 4, "`number` of app devices that may report")
+	f.StringVar(&o.Tiles, "tiles", "", "draw streets from this `file` of vector tiles (PMTiles) under the wards' boundaries")
 	f.BoolVar(&o.Wires, "wires", false, "a new city's core nodes reach each other over lines that --between can cut")
 	f.BoolVar(&o.NoRestart, "no-restart", false, "leave a dead process dead; without it, it starts again after a second")
 	f.BoolVar(&o.Encrypt, "encrypt", false, "encrypt what the nodes and stations write on their disks, under keys in the data directory's disk-keys; it stays so")

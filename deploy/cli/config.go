@@ -11,6 +11,7 @@ import (
 	"wardline/configs"
 	"wardline/core"
 	"wardline/edge"
+	"wardline/sync/streets"
 )
 
 const configUsage = `wardline config check [--role core|edge] --config FILE
@@ -81,6 +82,12 @@ func checkConfig(path, role string) error {
 	}
 	if err := file.Into(into); err != nil {
 		return err
+	}
+	// A missing map of streets stops no start, but whoever checks wants to hear of it.
+	if t, ok := into.(interface{ Tiles() string }); ok && t.Tiles() != "" {
+		if err := streets.Check(t.Tiles()); err != nil {
+			return file.Fault("tiles_file", err.Error(), "mend that file, or leave the key out; a start goes on without streets")
+		}
 	}
 	fmt.Printf("%s: good, a file for wardline %s\n", path, role)
 	return nil

@@ -58,6 +58,7 @@ var expected = map[string]string{
 	"GET /api/v1/units":                    "WPCSAU",
 	"GET /api/v1/wards":                    "WPCSAU",
 	"GET /api/v1/contacts":                 "WPCSAU",
+	"GET /api/v1/tiles":                    "WPCSAU",
 	"GET /api/v1/rules":                    "WPCSAU",
 	"POST /api/v1/rules":                   "A",
 	"POST /api/v1/wards":                   "A",
@@ -85,6 +86,7 @@ var expected = map[string]string{
 	"DELETE /api/v1/users/{user}/sessions": "A",
 
 	"DELETE /api/v1/users/{user}/sessions/{session}": "A",
+	"GET /api/v1/tiles/{version}/{z}/{x}/{y}":        "WPCSAU",
 
 	"GET /api/v1/me":            "WPCSAUdf",
 	"POST /api/v1/session":      "WPCSAUdnf",
@@ -158,7 +160,7 @@ func newGate(t *testing.T, patterns []string) *gate {
 func (g *gate) passes(t *testing.T, caller, pattern string) bool {
 	t.Helper()
 	method, path, _ := strings.Cut(pattern, " ")
-	path = strings.NewReplacer("{$}", "", "{id}", record.ID{1}.String(), "{user}", "lan", "{session}", "1").Replace(path)
+	path = strings.NewReplacer("{$}", "", "{id}", record.ID{1}.String(), "{user}", "lan", "{session}", "1", "{version}", "0", "{z}", "1", "{x}", "0", "{y}", "0").Replace(path)
 	r := httptest.NewRequest(method, path, nil)
 	g.callers[caller](r)
 	w := httptest.NewRecorder()

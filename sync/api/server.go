@@ -24,6 +24,7 @@ import (
 	"wardline/sync/rates"
 	"wardline/sync/record"
 	"wardline/sync/screens"
+	"wardline/sync/streets"
 )
 
 // Limits of the interface.
@@ -58,6 +59,8 @@ type Config struct {
 	SignOn SignOn
 	// Limits bound the reports of a device and of an address; nil: none.
 	Limits *rates.Limits
+	// Streets is the tile file beside this node; nil: none.
+	Streets *streets.Source
 }
 
 // Server answers requests.
@@ -68,6 +71,7 @@ type Server struct {
 	live     chan struct{} // one token per open stream
 	searches chan struct{} // one token per search under way
 	tallies  chan struct{} // one token per statistics that is being counted
+	tiles    chan struct{} // one token per tile that is being read
 	follow   *rate.Limiter // of the questions that anybody may ask
 	requests *prometheus.CounterVec
 	tries    *identity.Throttle
@@ -84,7 +88,7 @@ func New(c Config) *Server {
 	if c.Now == nil {
 		c.Now = time.Now
 	}
-	s := &Server{Config: c, mux: http.NewServeMux(), live: make(chan struct{}, maxLive), searches: make(chan struct{}, maxSearches), tallies: make(chan struct{}, maxTallies), requests: newRequests(), turned: newRefused(), doors: newDoors(),
+	s := &Server{Config: c, mux: http.NewServeMux(), live: make(chan struct{}, maxLive), searches: make(chan struct{}, maxSearches), tallies: make(chan struct{}, maxTallies), tiles: make(chan struct{}, maxTiles), requests: newRequests(), turned: newRefused(), doors: newDoors(),
 		tries: identity.NewThrottle(c.Now), screens: screens.Load(),
 		follow: rate.NewLimiter(maxFollow, maxFollow)}
 	s.ctx, s.stop = context.WithCancel(context.Background())
@@ -143,6 +147,8 @@ func (s *Server) routes() {
 	on("GET /api/v1/rules", s.officer(s.getRules))
 	on("POST /api/v1/rules", s.officer(s.postRules))
 	on("GET /api/v1/wards", s.officer(s.getWards))
+	on("GET /api/v1/tiles", s.officer(s.getTiles))
+	on("GET /api/v1/tiles/{version}/{z}/{x}/{y}", s.officer(s.getTile))
 	on("GET /api/v1/contacts", s.officer(s.getContacts))
 	on("POST /api/v1/wards", s.officer(s.postWards))
 	on("POST /api/v1/wards/preview", s.officer(s.postWardsPreview))

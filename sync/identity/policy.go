@@ -121,6 +121,7 @@ var Endpoints = map[string]Access{
 	"GET /api/v1/rules":                    {Right: ReadStations},
 	"GET /api/v1/wards":                    {Right: ReadStations},
 	"GET /api/v1/contacts":                 {Right: ReadStations},
+	"GET /api/v1/tiles":                    {Right: ReadStations},
 	"POST /api/v1/rules":                   {Right: ManageRules},
 	"POST /api/v1/wards":                   {Right: ManageRules},
 	"GET /api/v1/users":                    {Right: ReadAccounts},
@@ -147,6 +148,7 @@ var Endpoints = map[string]Access{
 	"DELETE /api/v1/users/{user}/sessions": {Right: ManageAccounts},
 
 	"DELETE /api/v1/users/{user}/sessions/{session}": {Right: ManageAccounts},
+	"GET /api/v1/tiles/{version}/{z}/{x}/{y}":        {Right: ReadStations},
 
 	"GET /api/v1/me":            {Device: true, Right: Own, First: true},
 	"POST /api/v1/session":      {Open: true},

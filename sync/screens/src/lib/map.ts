@@ -1,11 +1,14 @@
-// The map of every desk: Leaflet on one canvas, the wards themselves as the base.
-// There is no tile server, so nothing of it can go grey when the city is cut off.
+// The map of every desk: Leaflet on canvas, the wards themselves as the base. There is no
+// tile server, so nothing of it can go grey when the city is cut off. Where the node has a
+// file of streets they lie under the boundaries; without it, or when it breaks, nothing else changes.
 import L from "leaflet";
 import "leaflet/dist/leaflet.css";
-import { signal } from "@preact/signals";
+import { effect, signal } from "@preact/signals";
 import { get, type Place, type Priority } from "./api";
 import { cells, type LonLat } from "./cells";
 import { theme } from "./theme";
+import { brokenTiles, followStreets, streets, type Streets } from "./tiles";
+import { w as say } from "./words";
 
 interface WardFeature {
   id: string;
@@ -87,6 +90,13 @@ const many = 400, pace = 1000;
 export class CityMap {
   readonly map: L.Map;
   private readonly canvas = L.canvas({ padding: 0.3 });
+  /** The wards' colours, under the streets; without streets one canvas has all. */
+  private under: L.Canvas | null = null;
+  private streets: L.GridLayer | null = null;
+  private drawnWards: readonly Ward[] = [];
+  private readonly note = document.createElement("p");
+  private readonly ends: (() => void)[] = [];
+  private closed = false;
   private readonly base = L.layerGroup();
   private readonly over = L.layerGroup();
   private readonly help = L.layerGroup();
@@ -118,15 +128,55 @@ export class CityMap {
       if (!this.byHand) this.apply();
     });
     this.resize.observe(el);
+    this.note.className = "mapnote small";
+    this.note.setAttribute("role", "note");
+    el.append(this.note);
+    let had: Streets | null = null;
+    this.ends.push(followStreets(), effect(() => {
+      void theme.value;
+      const s = streets.value;
+      this.tell(s);
+      if (s === had) this.streets?.redraw();
+      else void this.show((had = s));
+    }));
+  }
+
+  /** What must be said of the streets, in a corner: that they are missing, or whose they are. */
+  private tell(s: Streets | null): void {
+    const broken = s?.state === "broken";
+    this.note.textContent = broken ? say("streets_broken") : s?.state !== "ready" ? "" : [brokenTiles.value ? say("streets_some") : "", s.credit ?? ""].filter(Boolean).join(" · ");
+    this.note.title = broken ? (s.problem ?? "") : "";
+    this.note.hidden = this.note.textContent === "";
+  }
+
+  private async show(s: Streets | null): Promise<void> {
+    let layer: L.GridLayer | null = null;
+    if (s?.state === "ready") {
+      try {
+        const { StreetLayer } = await import("./streets");
+        if (this.closed || streets.peek() !== s) return;
+        for (const [name, z] of [["wards", "210"], ["streets", "220"]] as const) if (!this.map.getPane(name)) this.map.createPane(name).style.zIndex = z;
+        layer = new StreetLayer(s, "streets");
+      } catch {
+        return; // the code did not come; the boundaries stand, and the next answer tries again
+      }
+    }
+    this.streets?.remove();
+    this.streets = layer?.addTo(this.map) ?? null;
+    this.under = layer ? (this.under ?? L.canvas({ padding: 0.3, pane: "wards" })) : null;
+    this.drawWards(this.drawnWards);
   }
 
   /** Draws the wards; call again when colours or states change. */
   drawWards(list: readonly Ward[]): void {
+    this.drawnWards = list;
     this.base.clearLayers();
     for (const w of list) {
       const f = this.o.fill?.(w);
+      const filling = { fillColor: f?.colour ?? colour("--map-ward"), fillOpacity: f?.hatched ? 0.25 : 0.9 };
+      if (this.under) L.polygon(w.rings, { renderer: this.under, stroke: false, interactive: false, ...filling }).addTo(this.base);
       const p = L.polygon(w.rings, {
-        renderer: this.canvas, color: colour(f?.own ? "--text" : "--map-line"), weight: f?.own ? 2.5 : 1, fillColor: f?.colour ?? colour("--map-ward"), fillOpacity: f?.hatched ? 0.25 : 0.9,
+        renderer: this.canvas, color: colour(f?.own ? "--text" : "--map-line"), weight: f?.own ? 2.5 : this.under ? 2 : 1, ...(this.under ? { fillOpacity: 0 } : filling),
         ...(f?.hatched || !w.exact ? { dashArray: "4 4" } : {}),
       });
       p.bindTooltip(() => this.o.fill?.(w)?.title ?? w.name, { sticky: true });
@@ -219,6 +269,8 @@ export class CityMap {
   }
 
   close(): void {
+    this.closed = true;
+    for (const end of this.ends) end();
     clearTimeout(this.later);
     this.resize.disconnect();
     this.map.remove();
