@@ -11,6 +11,7 @@ import (
 	"wardline/sync/identity"
 	"wardline/sync/proxies"
 	"wardline/sync/rates"
+	"wardline/sync/sealing"
 )
 
 // Config is one node of the city core, as its file says it. Addresses are
@@ -69,6 +70,9 @@ type Config struct {
 	// SessionIdleMin is after how many minutes without a use an officer's session ends; a
 	// page that is open uses it. 0 takes the default, 30.
 	SessionIdleMin int `json:"session_idle_min,omitempty" yaml:"session_idle_min"`
+	// WrappingDays is after how many days the keys change that wrap the keys of what identifies
+	// people, 1 to 31; an erasure is complete with the next change. 0 takes the default, 7.
+	WrappingDays int `json:"wrapping_days,omitempty" yaml:"wrapping_days"`
 	// ReserveMB is the free space, in MiB, below which the node leads only if
 	// no other can and takes no routine reports; below half of it the process
 	// ends. 0 takes the default. A ballast of three quarters of it is kept beside.
@@ -126,6 +130,9 @@ func (c *Config) Validate() error {
 	_, perr := proxies.Parse(c.TrustedProxies)
 	f.Under("", perr)
 	f.Under("", identity.CheckIdle(c.SessionIdleMin))
+	if !sealing.GoodTurn(c.WrappingDays) {
+		f.Add("wrapping_days", fmt.Sprintf("write %d to %d, or 0 for the default, %d", sealing.MinTurnDays, sealing.MaxTurnDays, sealing.DefaultTurnDays), "is %d", c.WrappingDays)
+	}
 	if c.ReserveMB < 0 {
 		f.Add("reserve_mb", "write 0 for the default, or more", "is %d", c.ReserveMB)
 	}

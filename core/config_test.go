@@ -12,6 +12,7 @@ import (
 	"wardline/core/cluster"
 	"wardline/sync/identity"
 	"wardline/sync/record"
+	"wardline/sync/sealing"
 )
 
 // mustSample is the sample with every setting taken in and its placeholders filled.
@@ -48,6 +49,9 @@ func TestConfig_Sample_IsTaken_AndShowsTheDefaults(t *testing.T) {
 		}
 		if all && c.ReserveMB<<20 != cluster.Default().ReserveBytes {
 			t.Errorf("reserve_mb %d is not the default, %d", c.ReserveMB, cluster.Default().ReserveBytes>>20)
+		}
+		if all && c.WrappingDays != sealing.DefaultTurnDays {
+			t.Errorf("wrapping_days %d is not the default", c.WrappingDays)
 		}
 		if want := int(identity.DefaultIdle.Minutes()); all && c.SessionIdleMin != want {
 			t.Errorf("session_idle_min %d is not the default, %d", c.SessionIdleMin, want)
@@ -137,5 +141,14 @@ func TestConfig_AccountsOfAFile_MayLogIn(t *testing.T) {
 	}
 	if _, err := c.directory(); err == nil || !strings.Contains(err.Error(), "officers[0].password_file") || strings.Contains(err.Error(), "short)") {
 		t.Errorf("%v", err)
+	}
+}
+
+func TestConfig_WrappingDays_OutOfBounds_AreNamed(t *testing.T) {
+	for days, good := range map[int]bool{-1: false, 0: true, 1: true, 31: true, 32: false} {
+		c := Config{WrappingDays: days}
+		if err := c.Validate(); err == nil || strings.Contains(err.Error(), "wrapping_days") == good {
+			t.Errorf("%d: %v", days, err)
+		}
 	}
 }

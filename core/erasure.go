@@ -30,8 +30,6 @@ const (
 	keysEvery = 100 * time.Millisecond
 	// keysPause is the time after something about them failed.
 	keysPause = 5 * time.Second
-	// rotateEvery is how often the wrapping key changes by itself (DESIGN.md, section 4).
-	rotateEvery = 7 * 24 * time.Hour
 	// mendTries is how often rows are asked for before they are given up: a minute.
 	mendTries = 12
 	// mendRows is how many rows of wrapped keys are asked for at once: together below
@@ -143,7 +141,7 @@ func (n *Node) turnKeys(ctx context.Context) error {
 	if n.machine.CityTime() == 0 {
 		return nil // no tick yet: the first key would be as old as the calendar
 	}
-	if now.Gen == 0 || soon > now.Index || n.machine.CityTime()-now.Time >= rotateEvery.Milliseconds() {
+	if now.Gen == 0 || soon > now.Index || n.machine.CityTime()-now.Time >= sealing.Turn(n.c.WrappingDays).Milliseconds() {
 		return n.rotate(ctx, now.Gen+1)
 	}
 	return nil

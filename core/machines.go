@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"path/filepath"
 	"sync"
 	"time"
 
@@ -150,20 +151,20 @@ func (x *machines) show(oldest, current uint32) error {
 		}
 		x.h.SetRoots(roots)
 		x.h.SetCertificate(own)
-		x.shown, x.oldest = current, oldest
-		return nil
-	}
-	if g, ok := x.ca.Issued(x.h.Certificate()); ok && g > current {
-		return nil // the state is of before the enrolment, and what came with that is newer
-	}
-	var raw [][]byte
-	for _, c := range roots {
-		raw = append(raw, c.Raw)
-	}
-	if err := x.member.SetRoots(raw); err != nil {
-		return err
+	} else if g, ok := x.ca.Issued(x.h.Certificate()); !ok || g <= current { // else the state is of before the enrolment
+		var raw [][]byte
+		for _, c := range roots {
+			raw = append(raw, c.Raw)
+		}
+		if err := x.member.SetRoots(raw); err != nil {
+			return err
+		}
 	}
 	x.shown, x.oldest = current, oldest
+	// Nothing waits for this file: it is for people.
+	if err := trust.WriteRoots(filepath.Join(x.n.c.Dir, trust.RootsFile), x.h.Roots()); err != nil {
+		x.n.log.Error("the file of authorities for devices and browsers is not of today", "err", err)
+	}
 	return nil
 }
 

@@ -2,7 +2,9 @@ package core
 
 import (
 	"fmt"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	"wardline/sync/identity"
 	"wardline/sync/record"
@@ -79,5 +81,28 @@ func TestRetention_ClosedForLongerThanTheRulesKeep_IsErasedOnce(t *testing.T) {
 		if got := fmt.Sprint(erased()); got != step.want {
 			t.Errorf("after %d days %s are erased, want %s", step.days, got, step.want)
 		}
+	}
+}
+
+// TestNode_WrappingDays_TurnTheKeyByTheCitysTime: with a day, the key changes within two and a half;
+// with the default it does not.
+func TestNode_WrappingDays_TurnTheKeyByTheCitysTime(t *testing.T) {
+	for days, turns := range map[int]bool{1: true, 0: false} {
+		x := newCity(t, t.TempDir(), 1)[0]
+		var off atomic.Int64
+		x.c.WrappingDays, x.c.Wall = days, func() time.Time { return time.Now().Add(time.Duration(off.Load())) }
+		x.start()
+		waitFor(t, "the first wrapping key", func() bool { return x.n.machine.Wrapping().Gen == 1 })
+		from := x.n.machine.CityTime()
+		off.Store(int64(60 * time.Hour))
+		if turns {
+			waitFor(t, "the key turns", func() bool { return x.n.machine.Wrapping().Gen > 1 })
+		} else {
+			waitFor(t, "the city's time goes on", func() bool { return x.n.machine.CityTime()-from > (40 * time.Hour).Milliseconds() })
+			if x.n.machine.Wrapping().Gen > 1 {
+				t.Error("the key turned before its seven days")
+			}
+		}
+		x.stop()
 	}
 }

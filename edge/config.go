@@ -14,6 +14,7 @@ import (
 	"wardline/sync/proxies"
 	"wardline/sync/rates"
 	"wardline/sync/record"
+	"wardline/sync/sealing"
 	"wardline/sync/trust"
 )
 
@@ -61,6 +62,9 @@ type Config struct {
 	// SessionIdleMin is after how many minutes without a use an officer's session ends; a
 	// page that is open uses it. 0 takes the default, 30.
 	SessionIdleMin int `json:"session_idle_min,omitempty" yaml:"session_idle_min"`
+	// WrappingDays is after how many days the keys change that wrap the keys of what identifies
+	// people, 1 to 31; an erasure is complete with the next change. 0 takes the default, 7.
+	WrappingDays int `json:"wrapping_days,omitempty" yaml:"wrapping_days"`
 	// ReserveMB is the free space, in MiB, below which routine reports are
 	// refused; 0 takes the default.
 	ReserveMB int64 `json:"reserve_mb" yaml:"reserve_mb"`
@@ -117,6 +121,9 @@ func (c *Config) Validate() error {
 	_, perr := proxies.Parse(c.TrustedProxies)
 	f.Under("", perr)
 	f.Under("", identity.CheckIdle(c.SessionIdleMin))
+	if !sealing.GoodTurn(c.WrappingDays) {
+		f.Add("wrapping_days", fmt.Sprintf("write %d to %d, or 0 for the default, %d", sealing.MinTurnDays, sealing.MaxTurnDays, sealing.DefaultTurnDays), "is %d", c.WrappingDays)
+	}
 	if c.ReserveMB < 0 {
 		f.Add("reserve_mb", "write 0 for the default, or more", "is %d", c.ReserveMB)
 	}

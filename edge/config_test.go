@@ -14,6 +14,7 @@ import (
 	"wardline/edge/ledger"
 	"wardline/hardware/panel"
 	"wardline/sync/identity"
+	"wardline/sync/sealing"
 )
 
 // mustSample is the sample with every setting taken in and its placeholders filled.
@@ -52,6 +53,9 @@ func TestConfig_Sample_IsTaken_AndShowsTheDefaults(t *testing.T) {
 	}
 	if want := ledger.Default("", "").Reserve >> 20; c.ReserveMB != want {
 		t.Errorf("reserve_mb %d is not the default, %d", c.ReserveMB, want)
+	}
+	if c.WrappingDays != sealing.DefaultTurnDays {
+		t.Errorf("wrapping_days %d is not the default", c.WrappingDays)
 	}
 	if want := int(identity.DefaultIdle.Minutes()); c.SessionIdleMin != want {
 		t.Errorf("session_idle_min %d is not the default, %d", c.SessionIdleMin, want)
@@ -127,6 +131,15 @@ func TestConfig_Faults_NameFieldAndLine(t *testing.T) {
 			t.Errorf("%s\n  gives %v\n  wanted %s", change, err, want)
 		} else if strings.Contains(err.Error(), "Secret") {
 			t.Errorf("a password stands in %v", err)
+		}
+	}
+}
+
+func TestConfig_WrappingDays_OutOfBounds_AreNamed(t *testing.T) {
+	for days, good := range map[int]bool{-1: false, 0: true, 1: true, 31: true, 32: false} {
+		c := Config{WrappingDays: days}
+		if err := c.Validate(); err == nil || strings.Contains(err.Error(), "wrapping_days") == good {
+			t.Errorf("%d: %v", days, err)
 		}
 	}
 }

@@ -17,8 +17,6 @@ const (
 	keysEvery = time.Second
 	// keysPause is the time after that failed.
 	keysPause = 10 * time.Second
-	// rotateEvery is how often the wrapping key turns by itself.
-	rotateEvery = 7 * 24 * time.Hour
 )
 
 // Notes about erasures, each a few numbers of 8 bytes.
@@ -122,7 +120,7 @@ func (s *Station) turnKeys(ctx context.Context) error {
 		return s.ledger.Foreign(ledger.Foreign{Notes: []ledger.Note{numbersNote(turnKey, 0, now)}})
 	case s.keys.Older(): // a crash came between
 		return s.destroyOlder(ctx, before)
-	case soon > before, now > since && now-since >= uint64(rotateEvery.Milliseconds()):
+	case soon > before, now > since && now-since >= uint64(sealing.Turn(s.c.WrappingDays).Milliseconds()):
 	default:
 		return s.sayDestroyed(ctx, before) // if it was not said yet
 	}

@@ -15,7 +15,7 @@ func (s *Station) openMember() (err error) {
 	// find the city first.
 	s.trust = trust.NewHolder(func() time.Time { return time.Time{} })
 	s.member, err = trust.OpenMember(trust.MemberConfig{Name: trust.StationName(s.c.Ward), Dir: filepath.Join(s.c.Dir, "keys"), TokenFile: s.c.TLS.TokenFile,
-		Cores: s.c.Core, Holder: s.trust, Now: s.cityWall, Log: s.log})
+		Roots: filepath.Join(s.c.Dir, trust.RootsFile), Cores: s.c.Core, Holder: s.trust, Now: s.cityWall, Log: s.log})
 	return err
 }
 

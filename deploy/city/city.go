@@ -332,6 +332,8 @@ func (c *City) Run(ctx context.Context) error {
 	go func() { defer wg.Done(); fail <- c.control(ctx) }()
 	err = c.ready(ctx)
 	if err == nil {
+		wg.Add(1)
+		go func() { defer wg.Done(); c.followAuthority(ctx) }()
 		if err = c.publish(); err == nil {
 			c.hello()
 			select {

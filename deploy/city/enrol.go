@@ -2,8 +2,8 @@ package city
 
 import (
 	"context"
+	"crypto/x509"
 	"encoding/json"
-	"encoding/pem"
 	"errors"
 	"fmt"
 	"os"
@@ -11,7 +11,6 @@ import (
 	"slices"
 	"time"
 
-	"wardline/core/pki"
 	"wardline/sync/api"
 	"wardline/sync/identity"
 	"wardline/sync/record"
@@ -130,33 +129,48 @@ func (c *City) complete() (changed bool) {
 	return changed
 }
 
-// writeAuthority writes what browsers and devices of the city trust.
-func (c *City) writeAuthority(ctx context.Context) error {
-	client, err := c.administrator(ctx)
-	if err != nil {
-		return err
+// authorityEvery is how often the nodes' files of authorities are looked at.
+const authorityEvery = time.Second
+
+// writeAuthority writes what browsers and devices of the city trust: what the node says that
+// has heard of the newest generations. A node that was stopped has an older file.
+func (c *City) writeAuthority() error {
+	var best []*x509.Certificate
+	for _, n := range c.plan.Cores {
+		roots, err := trust.ReadRoots(filepath.Join(n.Dir, trust.RootsFile))
+		if err != nil || len(roots) == 0 {
+			continue // it has not begun yet
+		}
+		if len(best) == 0 || later(roots, best) {
+			best = roots
+		}
 	}
-	raw, err := client.Call(ctx, "GET", "/api/v1/machines", nil)
-	var list api.MachineList
-	if err == nil {
-		err = json.Unmarshal(raw, &list)
+	if len(best) == 0 {
+		return errors.New("city: no core node has written " + trust.RootsFile + " yet")
 	}
-	if err != nil {
-		return err
+	return trust.WriteRoots(c.authorityFile(), best)
+}
+
+// later says whether a names later generations than b, by the newest, then by the oldest.
+func later(a, b []*x509.Certificate) bool {
+	newest := a[len(a)-1].SerialNumber.Cmp(b[len(b)-1].SerialNumber)
+	return newest > 0 || newest == 0 && a[0].SerialNumber.Cmp(b[0].SerialNumber) > 0
+}
+
+// followAuthority keeps the file right while the authority rotates, until ctx ends.
+func (c *City) followAuthority(ctx context.Context) {
+	t := time.NewTicker(authorityEvery)
+	defer t.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-t.C:
+		}
+		if err := c.writeAuthority(); err != nil {
+			c.log.Warn("ca.pem", "err", err)
+		}
 	}
-	ca, err := pki.Open(c.path("conf/city.key"), 0, time.Now)
-	if err != nil {
-		return err
-	}
-	roots, err := ca.Roots(list.Authority.Oldest, list.Authority.Current)
-	if err != nil {
-		return err
-	}
-	var text []byte
-	for _, r := range roots {
-		text = append(text, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: r.Raw})...)
-	}
-	return writeSecret(c.authorityFile(), string(text))
 }
 
 // authorityFile is the authority's certificates, PEM.

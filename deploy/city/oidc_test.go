@@ -119,7 +119,20 @@ func TestSignOn_ByARealProvider_LetsInWhoHasAnAccount_AndNobodyElse(t *testing.T
 	f.startCore(0)
 	f.ready(base)
 	admin := f.login(f.coreURL(1), identity.Administrator)
-	for _, body := range []string{`{"user":"mai.tran","role":"supervisor","unit":"command","must_change":false,"reason":"test"}`, `{"user":"gone","role":"auditor","unit":"command","must_change":false,"reason":"test"}`} {
+	// As an operator makes it: no password is told, and none is to be changed first.
+	bin, err := program()
+	if err != nil {
+		t.Fatal(err)
+	}
+	admins := filepath.Join(t.TempDir(), "administrator")
+	if err := os.WriteFile(admins, []byte(f.officers[0].Password), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	out, err := exec.Command(bin, "user", "add", "mai.tran", "--oidc", "--role", "supervisor", "--unit", "command", "--reason", "test", "--url", f.coreURL(1), "--user", "administrator", "--password-file", admins).CombinedOutput()
+	if err != nil || !strings.Contains(string(out), "OpenID Connect") || strings.Contains(string(out), "shown this once") || strings.Contains(string(out), "must choose") {
+		t.Fatalf("%v: %s", err, out)
+	}
+	for _, body := range []string{`{"user":"gone","role":"auditor","unit":"command","must_change":false,"reason":"test"}`} {
 		if a := f.call(admin, "POST", f.coreURL(1)+"/api/v1/users", []byte(body)); a.status != 201 {
 			t.Fatalf("%d %s", a.status, a.body)
 		}

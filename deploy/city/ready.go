@@ -35,7 +35,7 @@ func (c *City) ready(ctx context.Context) error {
 			if err := c.appoint(ctx); err != nil {
 				return err
 			}
-			if err := errors.Join(c.enrol(ctx), c.writeAuthority(ctx)); err != nil {
+			if err := errors.Join(c.enrol(ctx), c.writeAuthority()); err != nil {
 				return err
 			}
 		}

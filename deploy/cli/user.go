@@ -14,6 +14,7 @@ import (
 
 const userUsage = `wardline user add NAME --role ROLE --unit UNIT --reason TEXT WHERE
     makes an account and prints its password, which its officer changes at the first log-in
+    with --oidc: for who logs in by OpenID Connect alone; it has no password that anybody knows
 wardline user list WHERE
 wardline user change NAME [--role ROLE] [--unit UNIT] --reason TEXT WHERE
 wardline user passwd NAME --reason TEXT WHERE    a new password, printed; the account is enabled again
@@ -30,6 +31,7 @@ func User(ctx context.Context, args []string) error {
 	role := f.String("role", "", "the account's `role`")
 	unit := f.String("unit", "", "the account's `unit`")
 	reason := f.String("reason", "", "why, in a few `words`; they stand in the city's log")
+	oidc := f.Bool("oidc", false, "with add and passwd: the officer logs in by OpenID Connect alone; the password is random, and nobody is told it")
 	end := f.String("end", "", "end the session with this `id`, or all")
 	if wantsHelp(args) {
 		f.Usage()
@@ -82,6 +84,12 @@ func User(ctx context.Context, args []string) error {
 	if word == "disable" {
 		ask["disabled"] = true
 	}
+	if *oidc {
+		if word != "add" && word != "passwd" {
+			return fmt.Errorf("user %s: --oidc goes with add and passwd", word)
+		}
+		ask["must_change"] = false // who comes by the provider has no password to choose another for
+	}
 	ask["reason"] = *reason
 	raw, err := json.Marshal(ask)
 	if err != nil {
@@ -96,6 +104,10 @@ func User(ctx context.Context, args []string) error {
 		return err
 	}
 	fmt.Printf("%s: %s of %s%s\n", u.User, u.Role, u.Unit, u.state())
+	if *oidc {
+		fmt.Println("it logs in by OpenID Connect, at the core; no station lets it in, because it has no password that anybody knows")
+		return nil
+	}
 	if u.Password != "" {
 		fmt.Printf("password, shown this once: %s\n", u.Password)
 	}

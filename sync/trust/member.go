@@ -2,6 +2,7 @@ package trust
 
 import (
 	"context"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -37,6 +38,8 @@ type MemberConfig struct {
 	// TokenFile is where an operator puts a token; empty: none is looked for. A new
 	// one is found while the machine runs.
 	TokenFile string
+	// Roots is where the authorities that are trusted are kept for people (RootsFile); empty: nowhere.
+	Roots string
 	// Cores are the core nodes' sync addresses.
 	Cores  []string
 	Holder *Holder
@@ -83,6 +86,7 @@ func (m *Member) show(k *kept) error {
 	}
 	m.c.Holder.SetRoots(roots)
 	m.c.Holder.SetCertificate(cert)
+	m.publish(roots)
 	if cert == nil {
 		return nil
 	}
@@ -132,7 +136,19 @@ func (m *Member) SetRoots(list [][]byte) error {
 	}
 	m.k = &k
 	m.c.Holder.SetRoots(roots)
+	m.publish(roots)
 	return nil
+}
+
+// publish writes the authorities for people. The machine needs no such file: that it cannot
+// be written holds nothing off.
+func (m *Member) publish(roots []*x509.Certificate) {
+	if m.c.Roots == "" {
+		return
+	}
+	if err := WriteRoots(m.c.Roots, roots); err != nil {
+		m.c.Log.Error("the file of authorities for devices and browsers is not of today", "file", m.c.Roots, "err", err)
+	}
 }
 
 // Renew asks for a new certificate soon, whatever the present one's age.
