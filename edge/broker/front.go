@@ -114,7 +114,7 @@ func frontHeader(r io.Reader) ([]byte, error) {
 		_, err := io.ReadFull(r, b[16:])
 		return b, err
 	}
-	if !bytes.HasPrefix(b, []byte("PROXY ")) {
+	if !bytes.HasPrefix(b, []byte("PROXY ")) || bytes.IndexByte(b, '\n') >= 0 {
 		return nil, errNoFront
 	}
 	for b[len(b)-1] != '\n' {
