@@ -1,7 +1,7 @@
 // The ward desk in a real browser against a real city.
 import type { Browser, Page } from "playwright-core";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { context, desk, launch, line, logIn, open, pick, shows, text, violations } from "./desks";
+import { ask, context, desk, launch, line, logIn, open, pick, shows, text, violations } from "./desks";
 import { City, Session, until } from "./city";
 
 let city: City;
@@ -336,10 +336,7 @@ test.each([["dark", "vi"], ["light", "en"]] as const)("axe finds nothing: %s, %s
   await check(p, "desk");
   // The questions share their parts: all of them in one look, those with parts of their own in the other.
   for (const key of theme === "dark" ? ["v", "d", "p", "m", "w", "n", "h", "?"] : ["v", "m", "n"]) {
-    await until(`the question behind ${key}`, async () => {
-      await p.keyboard.press(key);
-      return p.waitForSelector("dialog[open]", { timeout: 3000 });
-    });
+    await ask(p, key);
     await check(p, "question " + key);
     await leave(p);
   }

@@ -77,6 +77,11 @@ export async function pick(p: Page, id: string): Promise<void> {
   await line(p, id).locator("button").click();
   await p.waitForSelector(`[data-testid=case] h2:has-text("${id.slice(0, 8)}")`);
 }
+/** The question behind a key. */
+export async function ask(p: Page, key: string): Promise<void> {
+  await p.keyboard.press(key);
+  await p.waitForSelector("dialog[open]");
+}
 export const text = (p: Page, testid: string) => p.getByTestId(testid).innerText();
 export const shows = (p: Page, testid: string, what: string | RegExp) => until(`${testid} shows ${what}`, async () => {
   const t = await text(p, testid);

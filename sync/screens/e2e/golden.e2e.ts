@@ -20,16 +20,9 @@ const officer: Officer = { user: "lan", role: "ward_officer", unit: `ward/${ward
 
 interface Shot { name: string; path: string; as: Officer | null; width: number; height: number; scale: number; ready: (p: Page) => Promise<unknown> }
 const seen = (p: Page, what: string): Promise<unknown> => p.locator(what).first().waitFor();
-/** Presses a key until it has done something: keys rest for a moment after a dialog has closed. */
 const press = async (p: Page, key: string, what: string): Promise<void> => {
-  for (let i = 0; ; i++) {
-    await p.keyboard.press(key);
-    try {
-      return await p.locator(what).first().waitFor({ timeout: 2000 });
-    } catch (e) {
-      if (i === 9) throw e;
-    }
-  }
+  await p.keyboard.press(key);
+  await seen(p, what);
 };
 const desk = async (p: Page): Promise<void> => {
   await seen(p, "[data-testid=stream].live");

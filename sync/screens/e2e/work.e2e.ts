@@ -1,7 +1,7 @@
 // What an officer does beside claiming and closing: enters with a place, parks, calls, forwards and accepts, hands over.
 import type { Browser, Page } from "playwright-core";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { context, desk, launch, line, logIn, open, pick, shows, text, violations } from "./desks";
+import { ask, context, desk, launch, line, logIn, open, pick, shows, text, violations } from "./desks";
 import { City, Session, until } from "./city";
 
 let city: City;
@@ -20,12 +20,6 @@ afterAll(async () => {
 
 let n = 0;
 const report = (category: string): Promise<string> => city.report({ category, text: `Việc thử số ${++n}` });
-async function ask(p: Page, key: string): Promise<void> {
-  await until(`the question behind ${key}`, async () => {
-    await p.keyboard.press(key);
-    return p.waitForSelector("dialog[open]", { timeout: 3000 });
-  });
-}
 async function claimed(p: Page, id: string): Promise<void> {
   await pick(p, id);
   await p.keyboard.press("a");

@@ -1,6 +1,6 @@
 // A question with a few answers: digits choose, Enter keeps, Escape leaves.
 import type { JSX } from "preact";
-import { useEffect, useRef, useState } from "preact/hooks";
+import { useLayoutEffect, useRef, useState } from "preact/hooks";
 import { Button, Dialog } from "../lib/ui";
 import { w } from "../lib/words";
 import { t } from "./words";
@@ -45,7 +45,7 @@ export function ChoiceDialog(p: {
     setShown(x);
     if (p.auto && p.groups(x).every((y) => x[y.name])) submit(x);
   };
-  useEffect(() => {
+  useLayoutEffect(() => {
     const press = (e: KeyboardEvent): void => {
       if (e.isComposing || e.ctrlKey || e.altKey || e.metaKey || !/^[1-9]$/.test(e.key)) return;
       if (e.target instanceof HTMLTextAreaElement || (e.target instanceof HTMLInputElement && e.target.type !== "radio")) return;
@@ -61,7 +61,7 @@ export function ChoiceDialog(p: {
     return () => d.removeEventListener("keydown", press);
   });
   // The first choice has the focus, so that digits and arrows work at once.
-  useEffect(() => {
+  useLayoutEffect(() => {
     (form.current?.querySelector<HTMLElement>("input, select, textarea") ?? form.current)?.focus();
   }, []);
   return (

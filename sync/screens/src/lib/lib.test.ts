@@ -4,7 +4,7 @@ import { cells, type LonLat } from "./cells";
 import { span } from "./clock";
 import { Feed, type Message } from "./feed";
 import { lang, words } from "./i18n";
-import { keyOf } from "./keys";
+import { hear, keyOf, type Keymap } from "./keys";
 
 test("a dictionary gives the language that is set, and fills in", () => {
   const t = words({ n: "{n} tin mới", same: "một" }, { n: "{n} new", same: "one" });
@@ -38,6 +38,31 @@ test("keys: none while composing, typing or with a modifier", () => {
   expect(keyOf(e)).toBe("A");
   expect(keyOf({ ...e, key: "ArrowDown" })).toBe("ArrowDown");
   for (const off of [{ isComposing: true }, { keyCode: 229 }, { ctrlKey: true }, { metaKey: true }, { altKey: true }]) expect(keyOf({ ...e, ...off })).toBe("");
+  vi.unstubAllGlobals();
+});
+
+test("keys reach the newest map without listening anew, and none of them while a dialog is open", () => {
+  vi.stubGlobal("HTMLElement", class {});
+  const window = new EventTarget();
+  const did: string[] = [];
+  let map: Keymap = { A: () => did.push("old") };
+  let dialog = false;
+  const press = (key: string, more: object = {}) => {
+    const e = Object.assign(new Event("keydown", { cancelable: true }), { key, ...more });
+    window.dispatchEvent(e);
+    return e.defaultPrevented;
+  };
+  const end = hear(window, () => map, () => dialog);
+  map = { A: () => did.push("new"), J: () => did.push("down") };
+  expect(press("a")).toBe(true);
+  dialog = true;
+  expect(press("a")).toBe(false);
+  dialog = false;
+  press("a", { repeat: true }); // held down: it acts once
+  press("j", { repeat: true });
+  expect(did).toEqual(["new", "down"]);
+  end();
+  expect(press("a")).toBe(false);
   vi.unstubAllGlobals();
 });
 

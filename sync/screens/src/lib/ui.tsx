@@ -1,6 +1,6 @@
 // Parts that every screen uses. They take words, never make them.
 import type { ComponentChildren, JSX } from "preact";
-import { useEffect, useRef, useState } from "preact/hooks";
+import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
 import { get, Problem, type Priority } from "./api";
 import { clock, now, span } from "./clock";
 import { lang, setLang } from "./i18n";
@@ -83,7 +83,7 @@ export function Dialog(p: { title: string; children: ComponentChildren; onClose:
   const ref = useRef<HTMLDialogElement>(null);
   const close = useRef(p.onClose);
   close.current = p.onClose;
-  useEffect(() => {
+  useLayoutEffect(() => { // before the next key can come
     const d = ref.current!;
     const before = document.activeElement;
     d.showModal();

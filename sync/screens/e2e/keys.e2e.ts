@@ -1,0 +1,64 @@
+// Keys at the moment at which a dialog closes: a fast hand loses none, and none counts twice.
+import type { Browser, Page } from "playwright-core";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { context, launch, open } from "./desks";
+import { FakeNode, ward } from "./fake";
+
+let browser: Browser, node: FakeNode;
+const faults: string[] = [];
+beforeAll(async () => {
+  browser = await launch();
+  node = await FakeNode.start();
+  node.officer = { user: "lan", role: "ward_officer", unit: `ward/${ward}` };
+});
+afterAll(async () => {
+  await browser?.close();
+  await node?.stop();
+  expect(faults, "faults of scripts or of the policy").toEqual([]);
+});
+
+/** A desk at which the shift has begun, with the incident that its officer holds chosen. */
+async function held(): Promise<Page> {
+  const c = await context(browser);
+  await c.addInitScript(() => sessionStorage.setItem("shift", "lan"));
+  const p = await open(c, `${node.url}/desk/`, faults);
+  await p.locator(".line", { hasText: "ngất ở chợ" }).locator("button").click();
+  await p.locator(".checklist input:enabled").first().waitFor();
+  return p;
+}
+
+test("a key in the frame in which a dialog closes reaches the list, and the next one the dialog that it opened", async () => {
+  const p = await held();
+  const asked = await p.evaluate(async () => {
+    const press = (on: EventTarget, key: string): boolean => on.dispatchEvent(new KeyboardEvent("keydown", { key, bubbles: true, cancelable: true }));
+    // The screen follows in the same task, long before it draws anything.
+    const until = async (f: () => unknown): Promise<void> => {
+      for (let i = 0; i < 50 && !f(); i++) await Promise.resolve();
+    };
+    const dialog = (): HTMLDialogElement | null => document.querySelector("dialog[open]");
+    press(document.body, "v");
+    await until(dialog);
+    press(document.activeElement!, "3");
+    const answer = dialog()?.querySelector<HTMLInputElement>("input[value=false]");
+    await until(() => answer?.checked);
+    const answered = answer?.checked;
+    dialog()?.dispatchEvent(new Event("cancel", { cancelable: true }));
+    await until(() => !dialog());
+    press(document.body, "?");
+    await until(dialog);
+    return { answered, then: dialog()?.querySelector("h2")?.textContent };
+  });
+  expect(asked).toEqual({ answered: true, then: "Phím tắt" });
+  await p.context().close();
+});
+
+test("the key that answers the last question of a dialog does nothing to the list behind it", async () => {
+  const p = await held();
+  const acts: string[] = [];
+  p.on("request", (r) => r.method() === "POST" && r.url().endsWith("/actions") && acts.push((r.postDataJSON() as { reason: string }).reason));
+  for (const key of ["c", "1", "2"]) await p.keyboard.press(key); // 2 is also the second item of the checklist
+  await p.locator("dialog[open]").waitFor({ state: "detached" });
+  await p.keyboard.press("1");
+  await expect.poll(() => acts).toEqual(["call:no_answer", "check:called_115"]);
+  await p.context().close();
+});
