@@ -148,6 +148,7 @@ test("duplicates are suggested with a reason, merged side by side, and split aga
   const p = await desk(browser, city.station, city.officer("ward"), faults);
   await pick(p, second.id);
   await until("the suggestion", async () => (await text(p, "case")).includes(first.words));
+  expect(await text(p, "case")).toMatch(/Cách nhau 5\d m .*cùng loại/); // why it is suggested
   await p.keyboard.press("m");
   await shows(p, "apart", /Cách nhau 5\d m .*cùng loại/);
   await p.locator("dialog .btn.main").click();

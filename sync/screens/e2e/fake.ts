@@ -37,7 +37,7 @@ const unitOf = `ward/${ward}`;
 const rowOf = (c: Case): Row => ({
   id: id(c.n), status: c.status, category: c.category, priority: c.priority, received_at: ago(c.at), lead: unitOf, units: [unitOf, "command"], index: 100 + c.n, device: "app-1",
   told: [{ unit: unitOf, progress: c.holder ? "seen" : "told", ...(c.holder ? { holder: c.holder } : {}) }, { unit: "command", progress: "told" }],
-  place: { lat: c.lat, lon: c.lon, accuracy_m: 15 }, deadlines: [{ step: c.status === "received" ? "claim" : c.status === "claimed" ? "classify" : "arrive", at: new Date(moment + c.due * 1000).toISOString() }],
+  place: { lat: c.lat, lon: c.lon, accuracy_m: 15, fixed_at: ago(c.at + 4) }, deadlines: [{ step: c.status === "received" ? "claim" : c.status === "claimed" ? "classify" : "arrive", at: new Date(moment + c.due * 1000).toISOString() }],
   brief: { text: c.text, ...(c.place ? { place: c.place } : {}), ...(c.pending ? { pending: c.pending } : {}) },
 });
 const detailOf = (c: Case): Incident => ({

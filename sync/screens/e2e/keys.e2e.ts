@@ -62,3 +62,26 @@ test("the key that answers the last question of a dialog does nothing to the lis
   await expect.poll(() => acts).toEqual(["call:no_answer", "check:called_115"]);
   await p.context().close();
 });
+
+test.each([["/desk/", 1920], ["/desk/", 1366], ["/command/", 1920]] as const)("what can be taken back for ten seconds covers nothing and moves nothing: %s at %d", async (path, width) => {
+  node.officer = path === "/desk/" ? { user: "lan", role: "ward_officer", unit: `ward/${ward}` } : { user: "hoa", role: "command_officer", unit: "command" };
+  const c = await context(browser, { width });
+  await c.addInitScript(() => sessionStorage.setItem("shift", "lan"));
+  const p = await open(c, node.url + path, faults);
+  await p.locator(".line", { hasText: "Cháy ở tầng 5" }).locator("button").click();
+  await p.locator(".actions .btn.main:enabled").waitFor();
+  await p.locator(".banner.bell").waitFor({ state: "detached" }); // the press woke the bell
+  const boxes = () => p.evaluate(() => [...document.querySelectorAll(".panel, .top > :not(.undo), .banners > *")].map((e) => {
+    const { x, y, right, bottom } = e.getBoundingClientRect();
+    return { what: e.className, x, y, right, bottom };
+  }));
+  const before = await boxes();
+  await p.keyboard.press("a");
+  const undo = p.locator(".undo .btn");
+  await undo.waitFor();
+  expect(await boxes()).toEqual(before);
+  const u = (await undo.boundingBox())!;
+  expect(before.filter((b) => u.x < b.right && b.x < u.x + u.width && u.y < b.bottom && b.y < u.y + u.height)).toEqual([]);
+  node.officer = { user: "lan", role: "ward_officer", unit: `ward/${ward}` };
+  await c.close();
+});

@@ -2,14 +2,14 @@
 import type { JSX } from "preact";
 import { useEffect, useRef, useState } from "preact/hooks";
 import { lang } from "../lib/i18n";
-import { e } from "../lib/exercises";
 import { stream } from "../lib/live";
-import { CityMap, colour, readWards, wards, type Mark, type Ward } from "../lib/map";
+import { CityMap, colour, readWards, wards, type Ward } from "../lib/map";
 import { now, span } from "../lib/clock";
 import { theme } from "../lib/theme";
 import { Age, Button } from "../lib/ui";
 import { w } from "../lib/words";
 import { choose, chosen, incidents, wanted } from "../desk/state";
+import { marksOf } from "../desk/mapview";
 import { help, helpMarks } from "../desk/nearby";
 import { t } from "../desk/words";
 import { ofWard, silentStations, stations, wardStates } from "./state";
@@ -75,16 +75,14 @@ export function CityView(p: { controls: boolean }): JSX.Element {
   const rows = wanted.value;
   const on = chosen.value;
   useEffect(() => {
-    const marks: Mark[] = [];
-    for (const r of rows.slice(0, 2000)) if (r.place) marks.push({ id: r.id, place: r.place, priority: r.priority, stale: !live, chosen: r.id === on, practice: r.exercise !== undefined, title: `${r.exercise ? e("exercise") + " " : ""}${r.priority ?? ""} ${r.category ? w(r.category) : ""} ${r.brief?.text ?? ""}` });
-    marks.sort((a, b) => Number(a.chosen) - Number(b.chosen) || (b.priority ?? "").localeCompare(a.priority ?? ""));
-    map.current?.drawMarks(marks);
+    const shown = rows.slice(0, 2000);
+    map.current?.drawMarks(shown.length, () => marksOf(shown, on, live));
     // The wards of the old city lie close together and the islands far off: look at where most are, and at what is open.
     const mid = (of: (x: Ward) => number): number => list.map(of).sort((a, b) => a - b)[Math.floor(list.length / 2)] ?? 0;
     const [lon, lat] = [mid((x) => x.centre[0]), mid((x) => x.centre[1])];
     map.current?.aim([
       ...list.filter((x) => Math.abs(x.centre[0] - lon) < 0.2 && Math.abs(x.centre[1] - lat) < 0.15).map((x) => x.centre),
-      ...marks.filter((m) => Math.abs(m.place.lon - lon) < 1 && Math.abs(m.place.lat - lat) < 1).map((m) => [m.place.lon, m.place.lat] as const),
+      ...shown.flatMap((r) => (r.place && Math.abs(r.place.lon - lon) < 1 && Math.abs(r.place.lat - lat) < 1 ? [[r.place.lon, r.place.lat] as const] : [])),
     ]);
   }, [list, rows, on, live, look]);
   const marks = helpMarks();

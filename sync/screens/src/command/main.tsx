@@ -6,23 +6,17 @@ import "./command.css";
 import { signal } from "@preact/signals";
 import type { JSX } from "preact";
 import { useEffect } from "preact/hooks";
-import { AccountButton } from "../lib/account";
-import { clock, now } from "../lib/clock";
-import { logOut } from "../lib/session";
 import { start } from "../lib/start";
-import { Button, LinePill, StreamState, Toggles } from "../lib/ui";
-import { w } from "../lib/words";
-import { ask } from "../desk/ask";
+import { Button } from "../lib/ui";
 import { Case } from "../desk/case";
 import { Questions } from "../desk/dialogs";
 import { ExerciseButton, ExerciseDialog } from "../desk/exercise";
-import { Gate, Undo, useDuty, useDutyKeys } from "../desk/duty";
+import { Gate, useDuty, useDutyKeys } from "../desk/duty";
 import { Queue } from "../desk/queue";
 import { unit, unitName } from "../desk/state";
-import { Banners } from "../desk/top";
+import { Banners, Top } from "../desk/top";
 import { WarnDialog, Warnings } from "../desk/warn";
 import { n } from "../desk/warnwords";
-import { t } from "../desk/words";
 import { followWarnings } from "../lib/alerts";
 import { CityView, fitCity } from "./cityview";
 import { Figures, Missed, Quality, Stations } from "./panes";
@@ -37,23 +31,6 @@ const pane = signal<Pane>("missed");
 const wall = signal(location.hash === "#wall");
 addEventListener("hashchange", () => (wall.value = location.hash === "#wall"));
 
-function Top(): JSX.Element {
-  return (
-    <header class="top">
-      <h1>{unit.value === "command" ? c("title") : c("desk_of", { unit: unitName(unit.value) })}</h1>
-      <LinePill /><StreamState /><time class="now">{clock(now.value)}</time><span class="grow" />
-      <Button k="N" kind="main" onClick={() => ask("report")}>{t("new_report")}</Button>
-      <Button k="H" onClick={() => ask("handover")}>{t("handover")}</Button>
-      <ExerciseButton />
-      <Button onClick={() => (location.hash = "wall")}>{c("wall")}</Button>
-      <Button k="?" onClick={() => ask("help")}>{t("help")}</Button>
-      <Toggles />
-      <AccountButton />
-      <Button kind="quiet" onClick={() => void logOut()}>{w("log_out")}</Button>
-    </header>
-  );
-}
-
 function Command(): JSX.Element {
   useDuty();
   useEffect(follow, []);
@@ -63,7 +40,10 @@ function Command(): JSX.Element {
   const Shown = panes[pane.value];
   return (
     <div class="desk command">
-      <Top />
+      <Top title={unit.value === "command" ? c("title") : c("desk_of", { unit: unitName(unit.value) })}>
+        <ExerciseButton />
+        <Button onClick={() => (location.hash = "wall")}>{c("wall")}</Button>
+      </Top>
       <Banners />
       <main class="body">
         <Queue />
@@ -78,7 +58,6 @@ function Command(): JSX.Element {
         </div>
         <Case />
       </main>
-      <Undo />
       <Questions />
       <ExerciseDialog />
       <WarnDialog />

@@ -11,7 +11,7 @@ import { Age, Button, PriorityMark } from "../lib/ui";
 import { w } from "../lib/words";
 import { ask } from "./ask";
 import { checklists, open as leftOf, tick, ticked, type CheckID } from "./checklists";
-import { Delivery, Due, headline, reasonWord } from "./parts";
+import { apart, Delivery, Due, headline, reasonWord, seenOf } from "./parts";
 import { chosen, choose, detail, detailAt, incidents, opened, openSource, perform, trouble, unit, unitName } from "./state";
 import { Timeline } from "./timeline";
 import { t, type Word } from "./words";
@@ -174,6 +174,10 @@ function Merged(p: { i: Incident }): JSX.Element | null {
     const r = incidents.get(id);
     return r ? `${r.priority ?? ""} ${r.category ? w(r.category) : ""} ${r.brief?.text ?? ""}` : id.slice(0, 8);
   };
+  const why = (id: string): string => {
+    const r = incidents.get(id);
+    return r ? apart(seenOf(i), { category: r.category, place: r.place, at: Date.parse(r.received_at ?? "") }) : "";
+  };
   return (
     <section aria-label={t("suggestions")}>
       {i.merged?.map((m) => (
@@ -181,7 +185,7 @@ function Merged(p: { i: Incident }): JSX.Element | null {
           <Button disabled={stream.value !== "live"} onClick={() => void perform("split", { target: m.by.entry })}>{t("unmerge")}</Button></p>
       ))}
       {i.suggestions?.some((s) => !i.merged?.some((m) => m.other === s.other)) && (
-        <><h3>{t("suggestions")}</h3><ul>{i.suggestions.filter((s) => !i.merged?.some((m) => m.other === s.other)).map((s) => <li key={s.entry}>{line(s.other)}</li>)}</ul>
+        <><h3>{t("suggestions")}</h3><ul>{i.suggestions.filter((s) => !i.merged?.some((m) => m.other === s.other)).map((s) => <li key={s.entry}>{line(s.other)} <b>{why(s.other)}</b></li>)}</ul>
           <Button k="M" onClick={() => ask("merge")}>{t("compare")}</Button></>
       )}
     </section>

@@ -2,7 +2,7 @@ import { describe, expect, test } from "vitest";
 import type { Incident, Row, TimelineEntry } from "../lib/api";
 import { open, ticked } from "./checklists";
 import { caller } from "./caller";
-import { before, concerns, due, metres, parked, plain, settle, unclaimed } from "./order";
+import { before, concerns, due, metres, parked, plain, settle, stalled, unclaimed } from "./order";
 import { review, sorted } from "./review";
 
 const row = (id: string, more: Partial<Row> = {}): Row => ({ id, status: "received", units: ["ward/26704"], told: [{ unit: "ward/26704", progress: "told" }], priority: "P2", received_at: "2026-11-24T08:00:00.000Z", index: 1, ...more });
@@ -53,6 +53,16 @@ describe("the queue's order", () => {
     expect(step({ told: held, status: "verified" })).toBe("dispatch");
     expect(step({ told: held, status: "on_scene" })).toBe("resolve");
     expect(step({ told: held, status: "resolved" })).toBeUndefined();
+  });
+
+  test("a claim that goes nowhere sounds again once the next step is overdue, until a step is done or it is parked", () => {
+    const told = [{ unit: "ward/26704", progress: "seen" as const, holder: "lan" }];
+    const r = row("a", { told, status: "claimed", deadlines: [{ step: "claim", at: "2026-11-24T08:01:00.000Z" }, { step: "classify", at: "2026-11-24T08:05:00.000Z" }] });
+    expect(stalled(r, "ward/26704", at("08:04:59"))).toBe(false);
+    expect(stalled(r, "ward/26704", at("08:05:01"))).toBe(true);
+    expect(stalled(r, "PC07", at("08:05:01"))).toBe(false);
+    expect(stalled({ ...r, status: "verified" }, "ward/26704", at("08:05:01"))).toBe(false);
+    expect(stalled({ ...r, parked_until: "2026-11-24T08:30:00.000Z" }, "ward/26704", at("08:05:01"))).toBe(false);
   });
 });
 

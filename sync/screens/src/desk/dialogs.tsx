@@ -3,7 +3,7 @@ import type { JSX } from "preact";
 import { useEffect, useState } from "preact/hooks";
 import { AccountDialog } from "../lib/account";
 import { categories, get, priorities, verdictOf, verdicts, type Category, type Incident, type Priority } from "../lib/api";
-import { nodeNow, span } from "../lib/clock";
+import { nodeNow } from "../lib/clock";
 import { beat } from "../lib/live";
 import { me } from "../lib/session";
 import { Button, Dialog } from "../lib/ui";
@@ -11,8 +11,8 @@ import { w } from "../lib/words";
 import { answered, question } from "./ask";
 import { can, Source } from "./case";
 import { ChoiceDialog, type Option } from "./choices";
-import { longestPark, metres } from "./order";
-import { headline } from "./parts";
+import { longestPark } from "./order";
+import { apart, headline, seenOf } from "./parts";
 import { Review } from "./reviewview";
 import { Help, Report, Shift, Handover } from "./forms";
 import { choose, contacts, detail, explain, incidents, opened, out, perform, trouble, unit, units, wanted } from "./state";
@@ -140,14 +140,6 @@ function Classify(p: { i: Incident }): JSX.Element {
   );
 }
 
-/** How far two incidents are from each other, in words. */
-export function apart(a: Incident, b: Incident): string {
-  const at = (i: Incident): number => Date.parse(i.reports[0]?.received_at ?? "");
-  const age = span(Math.abs(at(a) - at(b)));
-  const kind = t(a.category === b.category ? "same_kind" : "other_kind");
-  return a.place && b.place ? t("apart", { m: Math.round(metres(a.place, b.place)), age, kind }) : t("apart_noplace", { age, kind });
-}
-
 function Merge(p: { i: Incident }): JSX.Element {
   const i = p.i;
   const suggested = (i.suggestions ?? []).map((s) => s.other);
@@ -166,7 +158,7 @@ function Merge(p: { i: Incident }): JSX.Element {
             {ids.map((id) => { const r = incidents.get(id); return <option key={id} value={id}>{suggested.includes(id) ? "★ " : ""}{r?.priority} {r?.category ? w(r.category) : id.slice(0, 8)} {r?.brief?.text ?? ""}</option>; })}
           </select></label>
       )}
-      {it && <p class="apart" data-testid="apart"><b>{apart(i, it)}</b></p>}
+      {it && <p class="apart" data-testid="apart"><b>{apart(seenOf(i), seenOf(it))}</b></p>}
       <div class="side">
         <section><h3>{t("this_one")}</h3><p class="headline">{headline(i)}</p>{i.reports.map((a) => <Source key={a.id + a.origin} incident={i.id} a={a} known={headline(i)} />)}</section>
         <section><h3>{t("other_one")}</h3>{it ? <><p class="headline">{headline(it)}</p>{it.reports.map((a) => <Source key={a.id + a.origin} incident={it.id} a={a} known={headline(it)} />)}</> : <p>…</p>}</section>

@@ -18,12 +18,12 @@ import { audible, Bell, play, wake } from "./sound";
 import { begin, detail, letIn, move, opened, openSource, paused, perform, ringing, undo, undoable } from "./state";
 import { t } from "./words";
 
-export function Undo(): JSX.Element | null {
+/** What was just done can be taken back. It has its own place in the top bar, so that it covers and moves nothing. */
+export function Undo(): JSX.Element {
   void now.value;
   const u = undoable.value;
   const left = u ? Math.ceil((u.until - Date.now()) / 1000) : 0;
-  if (!u || left <= 0) return null;
-  return <div class="undo" role="status"><Button k="Z" onClick={() => void undo()}>{t("undo_n", { what: u.label, s: left })}</Button></div>;
+  return <div class="undo" role="status">{u && left > 0 && <Button k="Z" onClick={() => void undo()}>{t("undo_n", { what: u.label, s: left })}</Button>}</div>;
 }
 
 /** Starts the store and the bell, and ends the bell with the screen. */

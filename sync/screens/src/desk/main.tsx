@@ -7,10 +7,11 @@ import { start } from "../lib/start";
 import { ask } from "./ask";
 import { Case } from "./case";
 import { Questions } from "./dialogs";
-import { Gate, Undo, useDuty, useDutyKeys } from "./duty";
+import { Gate, useDuty, useDutyKeys } from "./duty";
 import { begun } from "./forms";
 import { fitMap, MapView } from "./mapview";
 import { Queue } from "./queue";
+import { unit, unitName } from "./state";
 import { Strip } from "./strip";
 import { Banners, Top } from "./top";
 import { WarnDialog, WarningBanner } from "./warn";
@@ -26,14 +27,13 @@ function Desk(): JSX.Element {
   useDutyKeys(fitMap);
   return (
     <div class="desk">
-      <Top />
+      <Top title={<>{t("title")} <span class="dim">{unitName(unit.value)}</span></>} />
       <div><Banners /><WarningBanner /></div>
       <main class="body">
         <Queue />
         <div class="middle"><MapView /><Strip /></div>
         <Case />
       </main>
-      <Undo />
       <Questions />
       <WarnDialog />
     </div>

@@ -1,7 +1,8 @@
 // The map of the ward: where the queue's incidents are.
 import type { JSX } from "preact";
 import { useEffect, useRef, useState } from "preact/hooks";
-import { lang } from "../lib/i18n";
+import type { ID, Row } from "../lib/api";
+import { span } from "../lib/clock";
 import { e } from "../lib/exercises";
 import { stream } from "../lib/live";
 import { CityMap, readWards, wards, type Mark } from "../lib/map";
@@ -11,6 +12,25 @@ import { w } from "../lib/words";
 import { choose, chosen, incidents, unit, wanted } from "./state";
 import { help, helpMarks } from "./nearby";
 import { t } from "./words";
+
+/** How exact a place is, and how old it was when the report came. */
+function placeNote(r: Row): string {
+  const { accuracy_m, fixed_at } = r.place!;
+  const age = fixed_at && r.received_at ? ` · ${t("fix_age", { age: span(Date.parse(r.received_at) - Date.parse(fixed_at)) })}` : "";
+  return `${accuracy_m > 0 ? t("accuracy", { m: Math.round(accuracy_m) }) : ""}${age}`;
+}
+
+/** As the map draws them: the first of the queue above the others, the chosen one above all, with how well its place is known. */
+export function marksOf(rows: readonly Row[], on: ID | null, live: boolean): Mark[] {
+  const marks: Mark[] = [];
+  for (const r of rows) {
+    if (r.place) marks.push({ id: r.id, note: r.id === on ? () => placeNote(r) : undefined, place: r.place, priority: r.priority, stale: !live, chosen: r.id === on, practice: r.exercise !== undefined, title: () => `${r.exercise ? e("exercise") + " " : ""}${r.priority ?? ""} ${r.category ? w(r.category) : ""} ${r.brief?.text ?? ""}` });
+  }
+  marks.reverse();
+  const at = marks.findIndex((m) => m.chosen);
+  if (at >= 0) marks.push(...marks.splice(at, 1));
+  return marks;
+}
 
 let refit: () => void = () => undefined;
 /** ★: the map fits itself again. */
@@ -51,17 +71,13 @@ export function MapView(): JSX.Element {
   const live = stream.value === "live";
   const rows = wanted.value;
   const on = chosen.value;
-  const words = lang.value;
   useEffect(() => {
-    const marks: Mark[] = [];
-    for (const r of rows) if (r.place) marks.push({ id: r.id, place: r.place, priority: r.priority, stale: !live, chosen: r.id === on, practice: r.exercise !== undefined, title: `${r.exercise ? e("exercise") + " " : ""}${r.priority ?? ""} ${r.category ? w(r.category) : ""} ${r.brief?.text ?? ""}` });
-    marks.sort((a, b) => Number(a.chosen) - Number(b.chosen) || (b.priority ?? "").localeCompare(a.priority ?? ""));
-    map.current?.drawMarks(marks);
+    map.current?.drawMarks(rows.length, () => marksOf(rows, on, live));
     const p1 = rows.find((r) => r.priority === "P1" && r.place);
     const mine = list.find((x) => `ward/${x.code}` === unit.value);
     const edge = mine?.rings.flat(2).map(([lat, lon]) => [lat, lon] as const).map(([lat, lon]) => [lon, lat] as const) ?? [];
     map.current?.aim(p1?.place ? [...edge, [p1.place.lon, p1.place.lat] as const] : edge);
-  }, [rows, on, live, list, look, words]);
+  }, [rows, on, live, list, look]);
   const marks = helpMarks();
   useEffect(() => map.current?.drawHelp(marks), [help.value, look]);
   return (

@@ -14,7 +14,7 @@ function receivedAt(r: Row): number {
 
 /** What is real before practice, then priority, then oldest; ids make it total. */
 export function before(a: Row, b: Row): number {
-  return Number(a.exercise !== undefined) - Number(b.exercise !== undefined) || rank(a.priority) - rank(b.priority) || receivedAt(a) - receivedAt(b) || (a.id < b.id ? -1 : 1);
+  return Number(a.exercise !== undefined) - Number(b.exercise !== undefined) || rank(a.priority) - rank(b.priority) || receivedAt(a) - receivedAt(b) || (a.id < b.id ? -1 : Number(a.id > b.id));
 }
 
 /** Parked until later than now. */
@@ -47,6 +47,13 @@ export function due(r: Row, unit: string): { step: string; at: number } | undefi
   return undefined;
 }
 
+/** A claim that goes nowhere: somebody of this unit has it, and the next step's deadline passed without a step. */
+export function stalled(r: Row, unit: string, now: number): boolean {
+  if (r.status !== "claimed" || !holderOf(r, unit) || parked(r, now)) return false;
+  const d = due(r, unit);
+  return d !== undefined && now > d.at;
+}
+
 export interface Shown {
   /** What stands on the screen, in order; some may have left the queue since. */
   rows: ID[];
@@ -60,11 +67,11 @@ export interface Shown {
  * Paused: nothing does anywhere.
  */
 export function settle(shown: readonly ID[], wanted: readonly ID[], anchors: ReadonlySet<ID>, paused: boolean): Shown {
-  const place = new Map(wanted.map((id, i) => [id, i]));
   let last = -1;
   if (paused) last = shown.length - 1;
   else shown.forEach((id, i) => anchors.has(id) && (last = i));
   if (last < 0 && !paused) return { rows: [...wanted], waiting: [] };
+  const place = new Map(wanted.map((id, i) => [id, i]));
   const kept = shown.slice(0, last + 1);
   const standing = new Set(kept);
   // Where the lowest row that stays belongs; what belongs above it waits.

@@ -1,8 +1,8 @@
 // Small parts of the desk.
 import type { JSX } from "preact";
 import { nodeNow, now, span } from "../lib/clock";
-import type { Incident, Row } from "../lib/api";
-import { due } from "./order";
+import type { Incident, Place, Row } from "../lib/api";
+import { due, metres } from "./order";
 import { stream } from "../lib/live";
 import { unit } from "./state";
 import { t, type Word } from "./words";
@@ -43,6 +43,17 @@ export function reasonWord(reason: string | undefined): string {
   if (head === "message") return t("message");
   if (head === "taken") return t("taken", { how: t(`by_${tail}` as Word) });
   return reason;
+}
+
+/** What of an incident says whether another is the same. */
+export interface Seen { category?: string | undefined; place?: Place | undefined; at: number }
+export const seenOf = (i: Incident): Seen => ({ category: i.category, place: i.place, at: Date.parse(i.reports[0]?.received_at ?? "") });
+
+/** How far two incidents are from each other, in words. */
+export function apart(a: Seen, b: Seen): string {
+  const age = span(Math.abs(a.at - b.at));
+  const kind = t(a.category === b.category ? "same_kind" : "other_kind");
+  return a.place && b.place ? t("apart", { m: Math.round(metres(a.place, b.place)), age, kind }) : t("apart_noplace", { age, kind });
 }
 
 /** What an officer reads first of an incident. */

@@ -44,7 +44,7 @@ export function PlacePick(p: { at: Picked | null; onPick: (at: Picked | null) =>
     return () => m.close();
   }, []);
   useEffect(() => map.current?.drawWards(wards.value), [wards.value, theme.value]);
-  useEffect(() => map.current?.drawMarks(p.at ? [{ id: "", place: p.at, priority: undefined, stale: false, chosen: true, title: "" }] : []), [p.at]);
+  useEffect(() => map.current?.drawMarks(1, () => (p.at ? [{ id: "", place: p.at, priority: undefined, stale: false, chosen: true, title: () => "" }] : [])), [p.at]);
   const ward = p.at && nearest(wards.value, p.at.lat, p.at.lon);
   return (
     <div class="placepick" data-testid="placepick">

@@ -6,15 +6,15 @@ import { heard } from "../lib/exercises";
 import { beat, stream } from "../lib/live";
 import { me } from "../lib/session";
 import { Incidents } from "../lib/store";
-import { before, concerns, parked, plain, settle, unclaimed, due } from "./order";
+import { before, concerns, parked, plain, settle, stalled, unclaimed, due } from "./order";
 import { review, sorted, type Cut, type Reviewed } from "./review";
 import type { Ringing } from "./sound";
 import { t } from "./words";
 
 export const unit = computed(() => me.value?.unit ?? "");
 
-/** Open incidents of this unit, with their words. */
-export const incidents = new Incidents("/api/v1/incidents?status=open&with=brief&limit=500", (r) => r.status !== "closed");
+/** Open incidents of this unit, with their words, in the queue's order. */
+export const incidents = new Incidents("/api/v1/incidents?status=open&with=brief&limit=500", (r) => r.status !== "closed", before);
 
 export const filter = signal("");
 export const paused = signal(false);
@@ -25,23 +25,37 @@ export const chosen = signal<ID | null>(null);
 const matches = (r: Row, words: string): boolean =>
   plain([r.brief?.text, r.brief?.place, r.device, r.id, r.lead, unitName(r.lead), r.category ? t(r.category) : "", r.priority, r.told.map((x) => x.holder).join(" ")].join(" ")).includes(words);
 
-/** In the right order: without the parked ones, and of merged ones the first alone. */
+const same = <T>(a: readonly T[], b: readonly T[]): boolean => a.length === b.length && a.every((x, i) => x === b[i]);
+
+let wantedLast: Row[] = [];
+/** In the right order: without the parked ones, and of merged ones the first alone. The same array while nothing changed. */
 export const wanted = computed<Row[]>(() => {
   const words = plain(filter.value.trim());
   const at = now.value;
-  const mine = incidents.list().filter((r) => concerns(r, unit.value) && !parked(r, at));
-  const here = new Set(mine.map((r) => r.id));
-  return mine.filter((r) => !r.merged?.some((o) => o < r.id && here.has(o)) && (words === "" || matches(r, words))).sort(before);
+  const own = unit.value;
+  let rows = incidents.list().filter((r) => concerns(r, own) && !parked(r, at));
+  if (rows.some((r) => r.merged?.length)) {
+    const here = new Set(rows.map((r) => r.id));
+    rows = rows.filter((r) => !r.merged?.some((o) => o < r.id && here.has(o)));
+  }
+  if (words !== "") rows = rows.filter((r) => matches(r, words));
+  return (wantedLast = same(rows, wantedLast) ? wantedLast : rows);
 });
 
-const standing = signal<ID[]>([]);
+/** What stands on the screen, in order; one that left the queue meanwhile has no row any more. */
+export const standing = signal<ID[]>([]);
 export const waiting = signal<ID[]>([]);
 
-const same = (a: readonly ID[], b: readonly ID[]): boolean => a.length === b.length && a.every((x, i) => x === b[i]);
+let orderLast: ID[] = [];
+/** The order alone: the same array while only what the rows say changed. */
+const inOrder = computed<ID[]>(() => {
+  const ids = wanted.value.map((r) => r.id);
+  return (orderLast = same(ids, orderLast) ? orderLast : ids);
+});
 
 let unfiltered = "";
 effect(() => {
-  const order = wanted.value.map((r) => r.id);
+  const order = inOrder.value;
   const anchors = new Set<ID>();
   if (hovered.value) anchors.add(hovered.value);
   if (chosen.value) anchors.add(chosen.value);
@@ -56,21 +70,18 @@ effect(() => {
 
 /** Lets everything into its place now. */
 export function letIn(): void {
-  standing.value = wanted.value.map((r) => r.id);
+  standing.value = inOrder.value;
   waiting.value = [];
 }
-
-/** The rows on the screen; one that left the queue meanwhile has no row. */
-export const queue = computed<{ id: ID; row: Row | undefined }[]>(() => standing.value.map((id) => ({ id, row: incidents.get(id) })));
 
 export const parkedRows = computed<Row[]>(() =>
   incidents.list().filter((r) => concerns(r, unit.value) && parked(r, now.value)).sort((a, b) => Date.parse(a.parked_until!) - Date.parse(b.parked_until!)));
 
-/** What must sound now: the most urgent that nobody of this unit has. */
+/** What must sound now: the most urgent that nobody of this unit has, or that somebody has and does nothing about. */
 export function ringing(): Ringing | null {
   const at = nodeNow();
   let worst: Row | null = null;
-  for (const r of incidents.list()) if (r.priority && heard(r) && unclaimed(r, unit.value, at) && (!worst || before(r, worst) < 0)) worst = r;
+  for (const r of incidents.list()) if (r.priority && heard(r) && (unclaimed(r, unit.value, at) || stalled(r, unit.value, at)) && (!worst || before(r, worst) < 0)) worst = r;
   if (!worst) return null;
   const d = due(worst, unit.value);
   return { priority: worst.priority!, overdue: d !== undefined && at > d.at };
@@ -239,8 +250,10 @@ async function readBeside(): Promise<void> {
 
 /** Patrols that are out, by patrol; read from the incidents that say so. */
 export const out = signal<ReadonlyMap<string, { incident: ID; onScene: boolean }>>(new Map());
+/** When that was read last, or nobody was out, milliseconds of this browser; 0: not yet. */
+export const outAt = signal(0);
 let reading = false;
-let readAt = 0;
+let readAt = -Infinity;
 /** How often patrols are read at most, milliseconds: each reading asks for up to 40 incidents. */
 const outEvery = 5_000;
 async function readOut(): Promise<void> {
@@ -257,6 +270,7 @@ async function readOut(): Promise<void> {
       for (const x of d.items) if ((x.kind === "dispatch" || x.kind === "arrive") && x.value) next.set(x.value, { incident: r.id, onScene: x.kind === "arrive" });
     }
     out.value = next;
+    outAt.value = Date.now();
   } catch {
     /* the next change reads it again; meanwhile the strip's age grows */
   } finally {
@@ -344,5 +358,6 @@ export function begin(): void {
   effect(() => {
     void incidents.version.value;
     if (incidents.list().some((r) => r.status === "dispatched" || r.status === "on_scene") || out.peek().size) void readOut();
+    else if (incidents.filledAt.value) outAt.value = Date.now();
   });
 }

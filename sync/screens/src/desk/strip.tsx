@@ -2,9 +2,9 @@
 import type { JSX } from "preact";
 import { nodeNow, now, span } from "../lib/clock";
 import { stream } from "../lib/live";
-import { PriorityMark } from "../lib/ui";
+import { Age, PriorityMark } from "../lib/ui";
 import { w } from "../lib/words";
-import { choose, contacts, out, parkedRows, unit } from "./state";
+import { choose, contacts, incidents, out, outAt, parkedRows, unit } from "./state";
 import { t } from "./words";
 
 export function Strip(): JSX.Element {
@@ -14,7 +14,7 @@ export function Strip(): JSX.Element {
   return (
     <div class="strip">
       <section class={`panel ${stale}`} aria-label={t("patrols")}>
-        <h2>{t("patrols")}</h2>
+        <div class="head"><h2>{t("patrols")}</h2><Age at={outAt.value} /></div>
         <ul class="cards">
           {contacts.value.filter((c) => c.kind === "patrol" && c.unit === unit.value).map((c) => {
             const o = away.get(c.id);
@@ -33,7 +33,7 @@ export function Strip(): JSX.Element {
         </ul>
       </section>
       <section class={`panel ${stale}`} aria-label={t("parked")}>
-        <h2>{t("parked")} <span class="dim">{parkedRows.value.length}</span></h2>
+        <div class="head"><h2>{t("parked")} <span class="dim">{parkedRows.value.length}</span></h2><Age at={incidents.filledAt.value} /></div>
         <ul class="cards">
           {parkedRows.value.map((r) => (
             <li key={r.id} class="card"><button type="button" class="link" onClick={() => choose(r.id)}><PriorityMark of={r.priority} /> {r.category && w(r.category)} {r.brief?.text}</button>

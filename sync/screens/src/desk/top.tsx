@@ -1,5 +1,5 @@
 // What is always in view: who works here, the line, the bell, what this screen can promise now.
-import type { JSX } from "preact";
+import type { ComponentChildren, JSX } from "preact";
 import { AccountButton } from "../lib/account";
 import { clock, now, span, dated } from "../lib/clock";
 import { beat, heardAt, stream } from "../lib/live";
@@ -8,20 +8,23 @@ import { Button, LinePill, StreamState, Toggles } from "../lib/ui";
 import { w } from "../lib/words";
 import { audible, wake } from "./sound";
 import { ask } from "./ask";
+import { Undo } from "./duty";
 import { ExerciseBanner } from "./exercise";
-import { cut, reviewed, readReview, unitName, unit } from "./state";
+import { cut, reviewed, readReview } from "./state";
 import { t } from "./words";
 
-export function Top(): JSX.Element {
+/** The bar of every desk. children: buttons of this one alone. */
+export function Top(p: { title: ComponentChildren; children?: ComponentChildren }): JSX.Element {
   return (
     <header class="top">
-      <h1>{t("title")} <span class="dim">{unitName(unit.value)}</span></h1>
+      <h1>{p.title}</h1>
       <LinePill />
       <StreamState />
       <time class="now">{clock(now.value)}</time>
-      <span class="grow" />
+      <Undo />
       <Button k="N" kind="main" onClick={() => ask("report")}>{t("new_report")}</Button>
       <Button k="H" onClick={() => ask("handover")}>{t("handover")}</Button>
+      {p.children}
       <Button k="?" onClick={() => ask("help")}>{t("help")}</Button>
       <Toggles />
       <AccountButton />

@@ -11,7 +11,8 @@ export interface LiveIncident { incident: ID; row: Row }
 export interface Beat { at: string; index: number; line: Line }
 
 export type Message =
-  | { kind: "incident"; data: LiveIncident }
+  /** Each incident once, as it is now. */
+  | { kind: "incidents"; data: LiveIncident[] }
   /** Positions are void: read every list again. */
   | { kind: "reset" }
   | { kind: "state"; state: FeedState; beat: Beat | null; heardAt: number };
@@ -19,6 +20,8 @@ export type Message =
 /** The server's heartbeat is 5 s; after this long without a sound the connection is dead. */
 const silence = 12_000;
 const pauses = [500, 1000, 2000, 4000];
+/** How often changes are told at most, milliseconds: 500 a second come as ten lists, a single one comes at once. */
+const pace = 100;
 
 export class Feed {
   private source: EventSource | null = null;
@@ -29,6 +32,9 @@ export class Feed {
   private failures = 0;
   private retry: ReturnType<typeof setTimeout> | undefined;
   private readonly watch: ReturnType<typeof setInterval>;
+  private readonly gathered = new Map<ID, LiveIncident>();
+  private gathering: ReturnType<typeof setTimeout> | undefined;
+  private toldAt = -Infinity;
 
   constructor(private readonly tell: (m: Message) => void) {
     this.watch = setInterval(() => {
@@ -58,8 +64,25 @@ export class Feed {
   close(): void {
     clearInterval(this.watch);
     clearTimeout(this.retry);
+    clearTimeout(this.gathering);
     this.source?.close();
     this.source = null;
+  }
+
+  private gather(e: LiveIncident): void {
+    this.gathered.set(e.incident, e);
+    const wait = this.toldAt + pace - performance.now();
+    if (wait <= 0) this.tellGathered();
+    else this.gathering ??= setTimeout(() => this.tellGathered(), wait);
+  }
+
+  private tellGathered(): void {
+    clearTimeout(this.gathering);
+    this.gathering = undefined;
+    if (!this.gathered.size) return;
+    this.toldAt = performance.now();
+    this.tell({ kind: "incidents", data: [...this.gathered.values()] });
+    this.gathered.clear();
   }
 
   private say(state: FeedState): void {
@@ -90,7 +113,7 @@ export class Feed {
     });
     s.addEventListener("incident", (e) => {
       heard(e);
-      this.tell({ kind: "incident", data: JSON.parse(e.data) as LiveIncident });
+      this.gather(JSON.parse(e.data) as LiveIncident);
     });
     s.addEventListener("reset", (e) => {
       heard(e);

@@ -23,7 +23,7 @@ export const stream = computed<"live" | "connecting" | "silent" | "out">(() => {
 });
 
 export interface Listener {
-  incident(e: LiveIncident): void;
+  incidents(list: readonly LiveIncident[]): void;
   /** Read every list anew. */
   reset(): void;
 }
@@ -37,7 +37,7 @@ export function join(l: Listener): void {
     return;
   }
   const take = (m: Message): void => {
-    if (m.kind === "incident") l.incident(m.data);
+    if (m.kind === "incidents") l.incidents(m.data);
     else if (m.kind === "reset") l.reset();
     else {
       feedState.value = m.state;

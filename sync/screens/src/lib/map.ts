@@ -44,7 +44,7 @@ export function colour(name: string): string {
 const colours = new Map<string, string>();
 let coloursOf = "";
 
-export interface Mark { id: string; place: Place; priority: Priority | undefined; /** Not known to be the present. */ stale: boolean; chosen: boolean; /** Of an exercise: an empty, dashed shape. */ practice?: boolean; title: string }
+export interface Mark { id: string; place: Place; priority: Priority | undefined; /** Not known to be the present. */ stale: boolean; chosen: boolean; /** Of an exercise: an empty, dashed shape. */ practice?: boolean; title: () => string; /** Stands beside it all the time. */ note?: (() => string) | undefined }
 
 /** A mark of shape and colour by priority, drawn by hand on the canvas. */
 const PriorityMarker = L.CircleMarker.extend({
@@ -101,8 +101,8 @@ export class CityMap {
   private readonly over = L.layerGroup();
   private readonly help = L.layerGroup();
   private readonly area = L.layerGroup();
-  private wanted: readonly Mark[] = [];
-  private readonly drawn = new Map<string, { key: string; layer: L.LayerGroup }>();
+  private wanted: () => readonly Mark[] = () => [];
+  private readonly drawn = new Map<string, { key: string; layer: L.LayerGroup; mark: Mark }>();
   private drawnAt = 0;
   private later: ReturnType<typeof setTimeout> | undefined;
   private byHand = false;
@@ -185,10 +185,10 @@ export class CityMap {
     }
   }
 
-  /** Draws incidents, each with the circle of its accuracy; with many of them at most once a second, and only what changed. */
-  drawMarks(marks: readonly Mark[]): void {
+  /** Draws incidents in their order, the last on top, each with the circle of its accuracy; with many of them at most once a second, and only what looks different. */
+  drawMarks(count: number, marks: () => readonly Mark[]): void {
     this.wanted = marks;
-    const wait = marks.length > many ? this.drawnAt + pace - performance.now() : 0;
+    const wait = count > many ? this.drawnAt + pace - performance.now() : 0;
     if (wait > 0) this.later ??= setTimeout(() => this.drawNow(), wait);
     else this.drawNow();
   }
@@ -198,24 +198,33 @@ export class CityMap {
     this.later = undefined;
     this.drawnAt = performance.now();
     const look = theme.peek();
-    const few = this.wanted.length <= many;
-    if (few) { // in the order given: the urgent and the chosen one on top
+    const marks = this.wanted();
+    const few = marks.length <= many;
+    const keyOf = (m: Mark): string => `${m.place.lat} ${m.place.lon} ${m.place.accuracy_m} ${m.priority} ${m.stale} ${m.chosen} ${m.practice} ${m.note?.() ?? ""} ${look}`;
+    const ids = few ? [...this.drawn.keys()] : null; // a few stand in the order given: the urgent and the chosen one on top
+    if (marks.length === this.drawn.size && marks.every((m, i) => this.drawn.get(m.id)?.key === keyOf(m) && (!ids || ids[i] === m.id))) {
+      for (const m of marks) this.drawn.get(m.id)!.mark = m; // only what a title says changed
+      return;
+    }
+    if (few) {
       this.over.clearLayers();
       this.drawn.clear();
     }
     const here = new Set<string>();
-    for (const m of this.wanted) {
+    for (const m of marks) {
       here.add(m.id);
-      // The chosen one is drawn anew each time, so that it lies on top.
-      const key = m.chosen ? "" : `${m.place.lat} ${m.place.lon} ${m.place.accuracy_m} ${m.priority} ${m.stale} ${m.title} ${look}`;
+      const key = keyOf(m);
       const old = this.drawn.get(m.id);
-      if (old && old.key === key && key !== "") continue;
+      if (old?.key === key) {
+        old.mark = m;
+        continue;
+      }
       if (old) this.over.removeLayer(old.layer);
-      const layer = this.markOf(m);
+      const layer = this.markOf(m, few);
       layer.addTo(this.over);
-      this.drawn.set(m.id, { key, layer });
+      this.drawn.set(m.id, { key, layer, mark: m });
     }
-    if (!few) for (const m of this.wanted) if (m.chosen || m.priority === "P1") this.drawn.get(m.id)?.layer.eachLayer((x) => (x as L.Path).bringToFront());
+    if (!few) for (const m of marks) if (m.chosen || m.priority === "P1") this.drawn.get(m.id)?.layer.eachLayer((x) => (x as L.Path).bringToFront());
     for (const [id, d] of this.drawn) {
       if (here.has(id)) continue;
       this.over.removeLayer(d.layer);
@@ -223,13 +232,14 @@ export class CityMap {
     }
   }
 
-  private markOf(m: Mark): L.LayerGroup {
+  private markOf(m: Mark, few: boolean): L.LayerGroup {
     const g = L.layerGroup();
     const at: L.LatLngTuple = [m.place.lat, m.place.lon];
-    if (m.place.accuracy_m > 0 && (m.chosen || this.wanted.length <= many))
+    if (m.place.accuracy_m > 0 && (m.chosen || few))
       L.circle(at, { renderer: this.canvas, radius: m.place.accuracy_m, color: colour("--dim"), weight: 1, fillOpacity: 0.08, interactive: false, ...(m.chosen ? {} : { dashArray: "2 4" }) }).addTo(g);
     const k = new PriorityMarker(at, { renderer: this.canvas, radius: 11, mark: m });
-    k.bindTooltip(m.title);
+    if (m.note) k.bindTooltip(m.note(), { permanent: true, direction: "bottom", offset: [0, 12], className: "marknote" });
+    else k.bindTooltip(() => (this.drawn.get(m.id)?.mark ?? m).title());
     if (this.o.onMark) k.on("click", () => this.o.onMark!(m.id));
     return k.addTo(g), g;
   }
@@ -252,7 +262,9 @@ export class CityMap {
 
   /** Where the map should look while nobody has moved it. */
   aim(points: readonly LonLat[]): void {
-    this.bounds = points.length ? L.latLngBounds(points.map(([lon, lat]) => [lat, lon])) : null;
+    const next = points.length ? L.latLngBounds(points.map(([lon, lat]) => [lat, lon])) : null;
+    if (next && this.bounds?.equals(next)) return; // fitting to the same draws everything anew
+    this.bounds = next;
     if (!this.byHand) this.apply();
   }
 

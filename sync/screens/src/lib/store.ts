@@ -6,7 +6,7 @@ import { all, type ID, type Row } from "./api";
 import { join, type Listener } from "./live";
 import type { LiveIncident } from "./feed";
 
-/** How often changed rows are shown, in milliseconds: 500 changes a second are 10 frames. */
+/** How often a list that is being filled is shown, in milliseconds. The stream keeps its own pace. */
 const pace = 100;
 
 export class Incidents implements Listener {
@@ -23,10 +23,11 @@ export class Incidents implements Listener {
   private filling = false;
   private again = false;
 
-  /** path: the list to fill from, for example /api/v1/incidents?status=open&limit=1000. keep: which rows stay. */
+  /** path: the list to fill from, for example /api/v1/incidents?status=open&limit=1000. keep: which rows stay. order: how they are listed, 0 for two states of one row that stand alike. */
   constructor(
     private readonly path: string,
     private readonly keep: (r: Row) => boolean = () => true,
+    private readonly order?: (a: Row, b: Row) => number,
   ) {}
 
   start(): void {
@@ -37,14 +38,32 @@ export class Incidents implements Listener {
   private listed: Row[] = [];
   private listedAt = -1;
 
-  /** All rows, unordered; one array per version, not to be changed. */
+  /** All rows; one array per version, not to be changed. */
   list(): readonly Row[] {
     const v = this.version.value;
     if (this.listedAt !== v) {
-      this.listed = [...this.rows.values()];
+      this.listed = this.relisted();
       this.listedAt = v;
     }
     return this.listed;
+  }
+
+  /** The rows in the order of the last time, then those that are new: thousands are sorted only when one has moved, and then find next to nothing to do. */
+  private relisted(): Row[] {
+    const next: Row[] = [];
+    let moved = false;
+    for (const old of this.listed) {
+      const r = this.rows.get(old.id);
+      if (!r) continue;
+      moved ||= r !== old && this.order !== undefined && this.order(old, r) !== 0;
+      next.push(r);
+    }
+    if (next.length < this.rows.size) {
+      const had = new Set(next.map((r) => r.id));
+      for (const [id, r] of this.rows) if (!had.has(id)) next.push(r);
+      moved = true;
+    }
+    return moved && this.order ? next.sort(this.order) : next;
   }
 
   get(id: ID): Row | undefined {
@@ -52,10 +71,12 @@ export class Incidents implements Listener {
     return this.rows.get(id);
   }
 
-  incident(e: LiveIncident): void {
-    this.touched.add(e.incident);
-    this.put(e.row);
-    this.schedule();
+  incidents(list: readonly LiveIncident[]): void {
+    for (const e of list) {
+      this.touched.add(e.incident);
+      this.put(e.row);
+    }
+    this.flush();
   }
 
   reset(): void {

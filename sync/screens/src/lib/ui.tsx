@@ -65,7 +65,7 @@ export function StreamState(): JSX.Element {
 /** When what a panel shows was the present: its own age, or nothing while it is live. */
 export function Age(p: { at: number }): JSX.Element {
   void now.value;
-  const ms = Date.now() - p.at;
+  const ms = Date.now() - Math.max(p.at, heardAt.value); // until the stream was last heard it was the present
   return <span class="age">{p.at === 0 ? "?" : stream.value === "live" ? clock(now.value) : span(ms)}</span>;
 }
 
