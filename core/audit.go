@@ -16,7 +16,6 @@ import (
 	"wardline/sync/audit"
 	"wardline/sync/identity"
 	"wardline/sync/record"
-	"wardline/sync/sealing"
 )
 
 // maxExports bounds the exports that a node writes at one time: each reads the whole log.
@@ -27,28 +26,24 @@ const exportPage = 256
 
 // proofs is what a node has to prove the city's log with. The log's key is derived
 // from the authority's secret, so that all nodes sign with one key and none of them
-// keeps it; the node's own key, which signs receipts, is stated by it.
+// keeps it, and is followed by another when an administrator says so; the node's own key, which signs receipts, is stated by it.
 type proofs struct {
 	*tree.Tree
-	signer    *audit.Signer
-	statement []byte
-	turns     chan struct{} // a token for each export that may be under way
+	keys  *logKeys
+	turns chan struct{} // a token for each export that may be under way
 }
 
 // openProofs opens the tree over the city's log.
 func (n *Node) openProofs() error {
-	seed, err := sealing.Derive(n.c.authorityFile(), "log 1")
-	if err != nil {
-		return fmt.Errorf("authority_key: %w", err)
-	}
-	p := &proofs{turns: make(chan struct{}, maxExports)}
-	if p.signer, err = audit.NewSigner(ed25519.NewKeyFromSeed(seed[:])); err != nil {
+	p := &proofs{turns: make(chan struct{}, maxExports), keys: &logKeys{file: n.c.authorityFile(), machine: n.machine, made: map[int]*audit.Signer{}}}
+	if _, err := p.keys.key(1); err != nil {
 		return err
 	}
-	if p.statement, err = p.signer.StateKey(audit.Statement{Node: n.c.ID, Key: n.sign.Public().(ed25519.PublicKey)}); err != nil {
+	if err := (audit.Statement{Node: n.c.ID, Key: n.sign.Public().(ed25519.PublicKey)}).Check(); err != nil {
 		return fmt.Errorf("id: %w", err)
 	}
-	p.Tree, err = tree.Open(tree.Options{Dir: filepath.Join(n.c.Dir, "proof"), Log: leaves{n.machine}, Signer: p.signer, Wall: n.wall, Logger: n.log,
+	var err error
+	p.Tree, err = tree.Open(tree.Options{Dir: filepath.Join(n.c.Dir, "proof"), Log: leaves{n.machine}, Signer: p.keys, Wall: n.wall, Logger: n.log,
 		Alarm: func(detail string) {
 			n.line.raise(alarm{what: "log", origin: record.Origin(n.c.ID), detail: detail})
 		}})
@@ -89,8 +84,12 @@ func proven(err error) error {
 
 var _ api.Auditable = backend{}
 
-func (b backend) LogKey() (audit.Key, [][]byte) {
-	return b.n.proofs.signer.Key, [][]byte{b.n.proofs.statement}
+func (b backend) LogKey() (audit.Key, [][]byte, [][]byte, error) {
+	k, err := b.n.book(b.n.machine.CityIndex())
+	if err != nil {
+		return audit.Key{}, nil, nil, err
+	}
+	return k.signer.Key, k.statements, k.successions, nil
 }
 
 // Checkpoint is the last checkpoint that the node signed, or its first.
@@ -174,7 +173,11 @@ func (b backend) ExportLog(ctx context.Context, w io.Writer) error {
 	if err != nil {
 		return err
 	}
-	x := audit.NewLog(w, b.n.proofs.signer.Key, [][]byte{b.n.proofs.statement})
+	k, err := b.n.book(s.Size)
+	if err != nil {
+		return err
+	}
+	x := audit.NewLog(w, k.first, k.statements, k.successions...)
 	for x.Size() < s.Size {
 		if err := ctx.Err(); err != nil {
 			return err
@@ -234,9 +237,13 @@ func (b backend) Evidence(ctx context.Context, by identity.Officer, id record.ID
 	case len(rows) > audit.MaxEvidenceEntries:
 		return nil, api.Problem(400, "too-large", "id", "the incident has %d entries, at most %d make one file; export the whole log", len(rows), audit.MaxEvidenceEntries)
 	}
-	e := audit.Evidence{Timeline: audit.Timeline{Incident: id, Checkpoint: s.Checkpoint, Key: b.n.proofs.signer.Key, At: b.n.wall().UnixMilli(), By: by.User, Unit: unitName}}
+	k, err := b.n.book(s.Size)
+	if err != nil {
+		return nil, err
+	}
+	e := audit.Evidence{Timeline: audit.Timeline{Incident: id, Checkpoint: s.Checkpoint, Key: k.signer.Key, At: b.n.wall().UnixMilli(), By: by.User, Unit: unitName}}
 	out := &capped{left: audit.MaxEvidence}
-	x := audit.NewIncident(out, b.n.proofs.signer.Key, [][]byte{b.n.proofs.statement}, id, s.Note)
+	x := audit.NewIncident(out, k.first, k.statements, id, s.Note, k.successions...)
 	for _, r := range rows {
 		if err := ctx.Err(); err != nil {
 			return nil, err
@@ -256,7 +263,7 @@ func (b backend) Evidence(ctx context.Context, by identity.Officer, id record.ID
 		return nil, err
 	}
 	e.Export = out.b
-	return e.Archive(b.n.proofs.signer)
+	return e.Archive(k.signer)
 }
 
 func unitName(u record.UnitID) string {

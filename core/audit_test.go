@@ -28,7 +28,10 @@ func (x *testNode) export() []byte {
 
 func (x *testNode) verify(raw []byte, earlier ...[]byte) (*audit.Result, error) {
 	x.t.Helper()
-	key, _ := backend{x.n}.LogKey()
+	key, _, _, err := backend{x.n}.LogKey()
+	if err != nil {
+		x.t.Fatal(err)
+	}
 	pin, err := audit.ParsePin(key.Fingerprint())
 	if err != nil {
 		x.t.Fatal(err)
@@ -135,7 +138,7 @@ func TestExport_StateThatIsNotTheSignedOne_SaysWhichEntries(t *testing.T) {
 	x.export()
 	signed, _ := x.n.proofs.Last()
 	signed.Root[3] ^= 1 // as if it had been signed of another state
-	note, err := x.n.proofs.signer.SignCheckpoint(signed.Checkpoint)
+	note, err := x.n.proofs.keys.Sign(signed.Checkpoint)
 	if err != nil {
 		t.Fatal(err)
 	}

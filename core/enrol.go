@@ -45,6 +45,9 @@ func (b backend) ListMachines(ctx context.Context) (out api.MachineList, err err
 // ChangeMachine makes a token, revokes, or changes the authority.
 func (b backend) ChangeMachine(ctx context.Context, by identity.Officer, in api.MachineChange) (out api.MachineDone, err error) {
 	n := b.n
+	if in.Op == trust.OpLogKey {
+		return out, b.turnLogKey(ctx, by)
+	}
 	c := trust.Change{Op: in.Op, Names: in.Names}
 	switch in.Op {
 	case trust.OpToken, trust.OpRevoke:
@@ -73,7 +76,7 @@ func (b backend) ChangeMachine(ctx context.Context, by identity.Officer, in api.
 			c.Roots = append(c.Roots, r.Raw)
 		}
 	default:
-		return out, api.Problem(400, "invalid-value", "op", "use token, revoke, rotate or retire")
+		return out, api.Problem(400, "invalid-value", "op", "use token, revoke, rotate, retire or log-key")
 	}
 	if err := checkNames(in.Names); err != nil {
 		return out, err

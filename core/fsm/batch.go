@@ -192,12 +192,12 @@ func (b *batch) commit() error {
 	me := b.meta
 	b.m.keyState.take(b)
 	moved := me.index != b.m.meta.Load().index
-	b.m.meta.Store(&me)
-	if b.trusts {
+	if b.trusts { // before the city index is seen: from an entry on another key signs the log
 		if err := b.m.loadMachines(); err != nil {
 			return err
 		}
 	}
+	b.m.meta.Store(&me)
 	if moved {
 		b.m.notify()
 	}

@@ -211,11 +211,14 @@ func (m *Machine) open() error {
 	}
 	m.db, m.ordered = db, ordered
 	m.proof.Store(p)
+	if err := m.loadMachines(); err != nil {
+		return err
+	}
 	m.meta.Store(&me)
 	m.seen.fill(db, func(err error) {
 		m.o.Log.Error("ids in the state could not be read; new ones cost a look-up each", "err", err)
 	})
-	return m.loadMachines()
+	return nil
 }
 
 // provedWithin is how long Open waits until every table is proved: a state of some

@@ -64,6 +64,17 @@ type Machines struct {
 	// Of are the machines by name. A founding core node stands in it only once it was
 	// revoked or given a token.
 	Of map[trust.Name]MachineRow
+	// Log are the turns of the log's key, the first of them brings its second key.
+	Log []LogTurn
+}
+
+// LogTurn is a turn of the key that signs the log.
+type LogTurn struct {
+	// Index is the entry that brings the next key, which signs from it on; At the city's time then.
+	Index uint64 `json:"index"`
+	At    int64  `json:"at"`
+	// Note is how the key of before names the next (audit.Signer.Succeed).
+	Note []byte `json:"note"`
 }
 
 // Check says whether a machine whose certificate is good may speak.
@@ -111,6 +122,9 @@ func (m *Machine) loadMachines() error {
 			return err
 		}
 		next.Oldest, next.Current = a.Oldest, a.Current
+		if next.Log, err = logTurns(tx); err != nil {
+			return err
+		}
 		return scan(tx, []byte{rowMachine}, nil, true, func(_, v []byte) error {
 			r, err := decodeMachine(v)
 			next.Of[r.Name] = r
@@ -175,6 +189,8 @@ func (b *batch) machine(body *record.Body) (Result, error) {
 	switch c.Op {
 	case trust.OpRotate, trust.OpRetire:
 		return b.rotate(body, c)
+	case trust.OpLogKey:
+		return b.turnLog(body, c)
 	}
 	if _, err := trust.ParseName(c.Name.String()); err != nil {
 		return refuse(err)

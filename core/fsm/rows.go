@@ -25,7 +25,7 @@ const (
 	rowLives     = 'h' // origin -> its latest lives
 	rowActive    = 'a' // version -> index of the rules that were activated; machines.go and rules.go say the rest
 	rowMachine   = 'y' // name -> machine row
-	rowAuthority = 'z' // one row: the generations that are trusted
+	rowAuthority = 'z' // one row: the generations that are trusted; with 'l' one of the turns of the log's key
 	rowStation   = 'w' // ward -> nothing: wards whose station has come, which hear of rules and wards
 	rowAlert     = 'g' // id -> index, until, for a warning
 	rowReached   = 'f' // id of a warning, ward -> index of the entry that says how many devices it has reached

@@ -41,7 +41,7 @@ func (t *Tree) Days(size uint64) ([]Signed, error) {
 		if err != nil {
 			return nil, err
 		}
-		c, err := t.o.Signer.OpenCheckpoint(raw)
+		c, err := t.o.Signer.Open(raw)
 		if err != nil {
 			t.o.Logger.Warn("a day's checkpoint cannot be read", "file", filepath.Join(dir, f.Name()), "err", err)
 			continue

@@ -37,11 +37,17 @@ type Log interface {
 	Leaves(after uint64, limit int) ([]tlog.Hash, error)
 }
 
+// Signer signs checkpoints with the key that is in force at their size, and opens those.
+type Signer interface {
+	Sign(c audit.Checkpoint) (note []byte, err error)
+	Open(note []byte) (audit.Checkpoint, error)
+}
+
 // Options of a tree; all are needed.
 type Options struct {
 	Dir    string
 	Log    Log
-	Signer *audit.Signer
+	Signer Signer
 	Wall   func() time.Time
 	Logger *slog.Logger
 	// Alarm is told, once, that the log contradicts what was signed of it.
@@ -119,7 +125,7 @@ func Open(o Options) (*Tree, error) {
 		return nil, errors.Join(err, t.f.Close())
 	}
 	if err == nil {
-		c, err := o.Signer.OpenCheckpoint(raw)
+		c, err := o.Signer.Open(raw)
 		if err != nil {
 			o.Logger.Error("the last checkpoint cannot be read; whether the log is the one that it was made of is not known", "file", filepath.Join(o.Dir, lastName), "err", err)
 		} else {
@@ -210,7 +216,7 @@ func (t *Tree) Sign(ctx context.Context) (Signed, error) {
 		return Signed{}, err
 	}
 	s := Signed{Checkpoint: audit.Checkpoint{Size: size, Root: root, At: max(t.o.Wall().UnixMilli(), last.At)}}
-	if s.Note, err = t.o.Signer.SignCheckpoint(s.Checkpoint); err != nil {
+	if s.Note, err = t.o.Signer.Sign(s.Checkpoint); err != nil {
 		return Signed{}, err
 	}
 	if err := t.keep(&s); err != nil {

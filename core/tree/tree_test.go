@@ -77,7 +77,7 @@ func mustRig(t *testing.T, n int) *rig {
 func (r *rig) open(t *testing.T) {
 	t.Helper()
 	var err error
-	r.Tree, err = Open(Options{Dir: r.dir, Log: r.log, Signer: r.signer, Wall: time.Now, Logger: slog.New(slog.DiscardHandler),
+	r.Tree, err = Open(Options{Dir: r.dir, Log: r.log, Signer: signs{r.signer}, Wall: time.Now, Logger: slog.New(slog.DiscardHandler),
 		Alarm: func(s string) { r.alarms = append(r.alarms, s) }})
 	if err != nil {
 		t.Fatal(err)
@@ -244,3 +244,9 @@ func TestTree_Run_SignsAndEnds(t *testing.T) {
 		t.Fatal(err)
 	}
 }
+
+// signs is a log that has one key.
+type signs struct{ s *audit.Signer }
+
+func (x signs) Sign(c audit.Checkpoint) ([]byte, error)    { return x.s.SignCheckpoint(c) }
+func (x signs) Open(note []byte) (audit.Checkpoint, error) { return x.s.OpenCheckpoint(note) }

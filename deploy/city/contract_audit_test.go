@@ -88,6 +88,14 @@ func (h *held) audit() {
 	for _, q := range []string{"inclusion", "inclusion?index=0", "inclusion?index=1&size=x", "inclusion?index=9&size=5", "inclusion?index=1&size=99999999", "consistency", "consistency?from=9&size=5"} {
 		h.ask(400, base, identity.Auditor, "GET", "/api/v1/log/"+q, "")
 	}
+
+	// The log's key turns, and an export leads from the one that was published to the next.
+	h.ask(200, base, identity.Administrator, "POST", "/api/v1/machines", `{"op":"log-key"}`)
+	h.ask(200, base, identity.Auditor, "GET", "/api/v1/log/key", "")
+	export = h.ask(200, base, identity.Auditor, "GET", "/api/v1/log/export", "")
+	if res, err := verified(t, export.body, key.Fingerprint); err != nil || res.Since != 1 {
+		t.Errorf("%+v (%v)", res, err)
+	}
 }
 
 // proofs holds single proofs to checkpoints, at a node that signed neither.

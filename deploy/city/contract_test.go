@@ -549,7 +549,8 @@ func (h *held) cityAlone() {
 	}
 	machine(200, `{"op":"token","name":"station/27031","names":["10.0.0.5"],"for_s":60}`)
 	machine(200, `{"op":"revoke","name":"node/core-9"}`)
-	machine(409, `{"op":"token","name":"node/core-9"}`)
+	machine(200, `{"op":"token","name":"node/core-9"}`)
+	machine(409, `{"op":"token","name":"node/core-9","for_s":99999999}`)
 	machine(409, `{"op":"retire"}`)
 	machine(400, `{"op":"token","name":"station/x"}`)
 	machine(400, `{"op":"token","name":"station/27031","names":["a/b"]}`)

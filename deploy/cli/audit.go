@@ -25,6 +25,8 @@ const auditUsage = `wardline audit export WHERE [--incident ID] --out FILE
 wardline audit verify FILE [--key KEY] [--checkpoint FILE]…
     whether an exported file is whole, from it alone and offline; names the first entry that is wrong
 wardline audit key WHERE          the key with which the city's log is signed; publish its fingerprint
+wardline audit rotate-key WHERE   the log's next key signs from now on, and the present one too for 35 days (an administrator's order);
+    an export leads from the fingerprint that was published before to the new one
 wardline audit checkpoint WHERE   the latest signed checkpoint, to keep: a later export must have grown out of it
 WHERE is --data DIR of a city to try, or --url URL --user USER --password-file FILE of an auditor`
 
@@ -39,6 +41,8 @@ func Audit(ctx context.Context, args []string) error {
 		return auditExport(ctx, rest)
 	case "verify":
 		return auditVerify(ctx, rest, os.Stdout)
+	case "rotate-key":
+		return rotateLogKey(ctx, rest)
 	case "key", "checkpoint":
 		c, err := signInAs(ctx, flags("audit "+word, auditUsage), rest, identity.Auditor, importLimit)
 		if err != nil {
@@ -58,7 +62,23 @@ func Audit(ctx context.Context, args []string) error {
 		flags("audit", auditUsage).Usage()
 		return flag.ErrHelp
 	}
-	return errors.New("audit: say what to do: export, verify, key or checkpoint; wardline audit --help tells more")
+	return errors.New("audit: say what to do: export, verify, key, rotate-key or checkpoint; wardline audit --help tells more")
+}
+
+// rotateLogKey lets the log be signed with its next key, and prints it.
+func rotateLogKey(ctx context.Context, args []string) error {
+	k, err := signInBy(ctx, flags("audit rotate-key", auditUsage), args)
+	if err != nil {
+		return err
+	}
+	if len(k.files) > 0 {
+		return fmt.Errorf("audit rotate-key: %q is left over", k.files[0])
+	}
+	if _, err := k.Call(ctx, "POST", "/api/v1/machines", []byte(`{"op":"log-key"}`)); err != nil {
+		return fmt.Errorf("audit rotate-key: %w", err)
+	}
+	fmt.Fprintln(os.Stderr, "the log has another key; publish the fingerprint that wardline audit key prints now")
+	return nil
 }
 
 func auditExport(ctx context.Context, args []string) error {
@@ -215,6 +235,9 @@ func said(file string, r *audit.Result, whose string, took time.Duration) string
 		fmt.Fprintf(&b, ", a signed manifest of %d files", r.Files)
 	}
 	fmt.Fprintf(&b, "\n  signed with %s\n", r.Key.Fingerprint())
+	if r.Since > 0 {
+		fmt.Fprintf(&b, "  which       follows the one that you know, %d keys later, each named by the one before\n", r.Since)
+	}
 	for _, n := range r.Notices {
 		fmt.Fprintf(&b, "  note        %s\n", n)
 	}

@@ -18,8 +18,8 @@ import (
 // Auditable is what only the core can give: proofs over the city's log, and exports.
 type Auditable interface {
 	// LogKey is the public key that signs checkpoints, and the notes by which it
-	// states the keys of nodes.
-	LogKey() (audit.Key, [][]byte)
+	// states the keys of nodes; successions are those by which the keys of before name it.
+	LogKey() (key audit.Key, statements, successions [][]byte, err error)
 	// Checkpoint is the latest, with its signed note.
 	Checkpoint(ctx context.Context) (audit.Checkpoint, []byte, error)
 	// Inclusion proves an entry in the tree of a log of a size; Consistency that
@@ -45,12 +45,19 @@ func (s *Server) getLogKey(w http.ResponseWriter, _ *http.Request, _ identity.Of
 	if err != nil {
 		return err
 	}
-	key, statements := a.LogKey()
+	key, statements, successions, err := a.LogKey()
+	if err != nil {
+		return err
+	}
 	out := struct {
 		Key         string   `json:"key"`
 		Fingerprint string   `json:"fingerprint"`
 		Statements  []string `json:"statements"`
-	}{key.String(), key.Fingerprint(), nil}
+		Successions []string `json:"successions"`
+	}{key.String(), key.Fingerprint(), nil, []string{}}
+	for _, n := range successions {
+		out.Successions = append(out.Successions, string(n))
+	}
 	for _, n := range statements {
 		out.Statements = append(out.Statements, string(n))
 	}

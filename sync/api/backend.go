@@ -87,7 +87,7 @@ type Machines interface {
 
 // MachineChange is what an administrator asks for.
 type MachineChange struct {
-	// Op is token, revoke, rotate or retire.
+	// Op is token, revoke, rotate, retire or log-key.
 	Op   trust.Op `json:"op"`
 	Name string   `json:"name"` // station/26704, node/core-1
 	// Names are the host names and addresses for the machine's certificate.

@@ -40,24 +40,42 @@ func (c Checkpoint) text() string {
 		time.UnixMilli(c.At).UTC().Format(timeForm) + "\n"
 }
 
-// SignCheckpoint signs a checkpoint as a note.
-func (s *Signer) SignCheckpoint(c Checkpoint) ([]byte, error) {
+// SignCheckpoint signs a checkpoint as a note; before is the key of before, while it signs too.
+func (s *Signer) SignCheckpoint(c Checkpoint, before ...*Signer) ([]byte, error) {
 	if c.Size > MaxSize {
 		return nil, fmt.Errorf("audit: a log of %d entries, at most %d", c.Size, uint64(MaxSize))
 	}
-	return s.note(c.text())
+	return sign(c.text(), append([]*Signer{s}, before...)...)
 }
 
 // ErrCheckpoint says that a note is no checkpoint.
 var ErrCheckpoint = errors.New("no checkpoint of a city's log")
 
-// OpenCheckpoint verifies and reads a checkpoint.
-func (k Key) OpenCheckpoint(msg []byte) (Checkpoint, error) {
-	text, err := k.open(msg)
+// OpenCheckpoint verifies and reads a checkpoint. before is the key of before, which may have
+// signed beside.
+func (k Key) OpenCheckpoint(msg []byte, before ...Key) (Checkpoint, error) {
+	text, err := k.open(msg, before...)
 	if err != nil {
 		return Checkpoint{}, err
 	}
-	var c Checkpoint
+	return parseCheckpoint(text)
+}
+
+// CheckpointSize is how many entries a checkpoint says it counts; nothing of it is verified:
+// with it the key is looked up that must have signed.
+func CheckpointSize(msg []byte) (uint64, error) {
+	lines := strings.SplitN(string(msg[:min(len(msg), maxNote)]), "\n", 3)
+	if len(lines) != 3 || lines[0] != LogName {
+		return 0, ErrCheckpoint
+	}
+	size, err := strconv.ParseUint(lines[1], 10, 64)
+	if err != nil || size > MaxSize {
+		return 0, ErrCheckpoint
+	}
+	return size, nil
+}
+
+func parseCheckpoint(text string) (c Checkpoint, err error) {
 	lines := strings.Split(text, "\n")
 	if len(lines) != 5 || lines[0] != LogName {
 		return c, ErrCheckpoint

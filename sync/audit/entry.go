@@ -68,6 +68,9 @@ func (v *verifier) take(content []byte) error {
 	if err := v.follow(hash); err != nil {
 		return err
 	}
+	if err := v.turn(); err != nil {
+		return err
+	}
 	v.tree.Add(v.leaf)
 	v.whole = false
 	return v.earlierAt()

@@ -14,9 +14,13 @@ import (
 // a content. FORMAT.md says in which order.
 const magic = "wardline audit 1\n"
 
+// magicSuccession is the magic of a file in which the log's key was followed by another.
+const magicSuccession = "wardline audit 2\n"
+
 // The frames.
 const (
 	frameKey        = 'K' // the log's public key, 32 bytes
+	frameSuccession = 'S' // a key names the next, a note
 	frameStatement  = 'N' // a statement about a node's key, a note
 	frameIncident   = 'I' // the incident that the export is about, 16 bytes; absent in one of the whole log
 	frameCheckpoint = 'C' // a checkpoint, a note
@@ -53,12 +57,13 @@ func appendFrame(b []byte, kind byte, content []byte) []byte {
 
 // frames reads a file frame by frame.
 type frames struct {
-	r      *bufio.Reader
-	at     int64 // of the next byte
-	begun  int64 // of the frame last read
-	buf    []byte
-	ended  bool
-	opened bool
+	r       *bufio.Reader
+	at      int64 // of the next byte
+	begun   int64 // of the frame last read
+	buf     []byte
+	ended   bool
+	opened  bool
+	version int // of the form
 }
 
 func newFrames(r io.Reader) *frames { return &frames{r: bufio.NewReaderSize(r, 32<<10)} }
@@ -107,8 +112,12 @@ func (f *frames) open() error {
 	}
 	switch {
 	case string(head) == magic:
+		f.version = 1
 		return nil
-	case n == len(magic) && string(head[:15]) == magic[:15] && head[15] > magic[15] && head[15] <= '9' && head[16] == '\n':
+	case string(head) == magicSuccession:
+		f.version = 2
+		return nil
+	case n == len(magic) && string(head[:15]) == magic[:15] && head[15] > magicSuccession[15] && head[15] <= '9' && head[16] == '\n':
 		return ErrNewer
 	}
 	return fmt.Errorf("%w: it does not begin as an export of a city's log does", ErrForm)

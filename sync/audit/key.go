@@ -110,31 +110,41 @@ func (s *Signer) KeyHash() uint32 { return s.verifier.KeyHash() }
 // Sign signs a note's text.
 func (s *Signer) Sign(msg []byte) ([]byte, error) { return ed25519.Sign(s.private, msg), nil }
 
-func (s *Signer) note(text string) ([]byte, error) {
-	return note.Sign(&note.Note{Text: text}, s)
-}
+func (s *Signer) note(text string) ([]byte, error) { return sign(text, s) }
 
 // ErrNote says that a note is not one that the key signed, byte for byte.
 var ErrNote = errors.New("not signed with the key of the city's log")
 
-// open gives the text of a note with exactly one signature, the key's, in the
-// one form that it has: base64 that decodes to the same but is written otherwise does not pass.
-func (k Key) open(msg []byte) (string, error) {
+// open gives the text of a note that the key signed, and after it the one of before, if that
+// did too, in the one form that it has: base64 that decodes to the same but is written
+// otherwise does not pass.
+func (k Key) open(msg []byte, before ...Key) (string, error) {
 	if len(msg) > maxNote {
 		return "", fmt.Errorf("%w: longer than %d bytes", ErrNote, maxNote)
 	}
-	n, err := note.Open(msg, note.VerifierList(k.verifier))
+	known := []note.Verifier{k.verifier}
+	for _, b := range before {
+		known = append(known, b.verifier)
+	}
+	n, err := note.Open(msg, note.VerifierList(known...))
 	if err != nil {
 		return "", fmt.Errorf("%w: %w", ErrNote, err)
 	}
-	if len(n.Sigs) != 1 || len(n.UnverifiedSigs) != 0 {
-		return "", fmt.Errorf("%w: more than one signature", ErrNote)
+	if len(n.Sigs) > len(known) || len(n.UnverifiedSigs) != 0 {
+		return "", fmt.Errorf("%w: more signatures than keys", ErrNote)
 	}
-	raw, err := base64.StdEncoding.DecodeString(n.Sigs[0].Base64)
-	if err != nil {
-		return "", fmt.Errorf("%w: %w", ErrNote, err)
+	again := n.Text + "\n"
+	for i, s := range n.Sigs {
+		if s.Hash != known[i].KeyHash() {
+			return "", fmt.Errorf("%w: another key signed in its place", ErrNote)
+		}
+		raw, err := base64.StdEncoding.DecodeString(s.Base64)
+		if err != nil {
+			return "", fmt.Errorf("%w: %w", ErrNote, err)
+		}
+		again += "— " + LogName + " " + base64.StdEncoding.EncodeToString(raw) + "\n"
 	}
-	if n.Text+"\n— "+LogName+" "+base64.StdEncoding.EncodeToString(raw)+"\n" != string(msg) {
+	if again != string(msg) {
 		return "", fmt.Errorf("%w: written in another form", ErrNote)
 	}
 	return n.Text, nil
@@ -163,6 +173,9 @@ func (s *Signer) StateKey(st Statement) ([]byte, error) {
 func (st Statement) text() string {
 	return statementTitle + "\n" + st.Node + "\n" + base64.StdEncoding.EncodeToString(st.Key) + "\n"
 }
+
+// Check says whether the statement can be made: a node's name has no blanks.
+func (st Statement) Check() error { return st.check() }
 
 func (st Statement) check() error {
 	if st.Node == "" || len(st.Node) > maxNode || len(st.Key) != ed25519.PublicKeySize {

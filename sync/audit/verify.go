@@ -37,6 +37,9 @@ type Result struct {
 	Key        Key
 	// Pinned says that the key is the one that the auditor knew beforehand.
 	Pinned bool
+	// Successions is how many keys the log had before Key; Since, how many came after the one
+	// that the auditor knew.
+	Successions, Since int
 	// Files are those of the archive, for evidence.
 	Files int
 	// Notices are what is no fault and must be seen: lives of a station whose
@@ -96,14 +99,20 @@ type verifier struct {
 	res    Result
 	stage  stage
 	single bool // one incident
-	nodes  map[string][]ed25519Key
-	last   string // statement, for their order
-	chains map[record.ChainID]*chain
-	tree   Range
-	good   uint64 // the whole log: the size of the last checkpoint that matched
-	whole  bool   // the whole log: a checkpoint stands after the last entry
-	counts [4]uint64
-	early  map[uint64][]Checkpoint
+	keys   []Key
+	// successions are the notes that lead from each key to the next; gen is the key that
+	// signs at the place that was read.
+	successions [][]byte
+	gen         int
+	settled     bool
+	nodes       map[string][]ed25519Key
+	last        string // statement, for their order
+	chains      map[record.ChainID]*chain
+	tree        Range
+	good        uint64 // the whole log: the size of the last checkpoint that matched
+	whole       bool   // the whole log: a checkpoint stands after the last entry
+	counts      [4]uint64
+	early       map[uint64][]Checkpoint
 
 	entry    Entry // the one before, for its proof and receipt; one incident
 	leaf     tlog.Hash
@@ -190,7 +199,14 @@ func (v *verifier) run(ctx context.Context) error {
 }
 
 func (v *verifier) frame(kind byte, content []byte) error {
+	if v.stage == atStatements && kind != frameSuccession {
+		if err := v.settle(); err != nil {
+			return err
+		}
+	}
 	switch {
+	case kind == frameSuccession && v.stage == atStatements && !v.settled:
+		return v.succeeds(content)
 	case kind == frameKey && v.stage == atKey:
 		return v.key(content)
 	case kind == frameStatement && v.stage == atStatements && !v.single:
@@ -218,18 +234,7 @@ func (v *verifier) key(content []byte) error {
 	if err != nil {
 		return wrongBy(err, "the key of the log")
 	}
-	if !v.o.Pin.Is(k) {
-		return wrong("the export is signed with the key %s, not with the one that you gave, %s: it is not of this city, or somebody wrote it anew", k.Fingerprint(), v.o.Pin.text)
-	}
-	v.res.Key, v.res.Pinned = k, !v.o.Pin.Zero()
-	v.early = map[uint64][]Checkpoint{}
-	for _, note := range v.o.Earlier {
-		c, err := k.OpenCheckpoint(note)
-		if err != nil {
-			return wrongBy(err, "the earlier checkpoint that you gave does not fit to this export")
-		}
-		v.early[c.Size] = append(v.early[c.Size], c)
-	}
+	v.keys = []Key{k}
 	v.stage = atStatements
 	return nil
 }
@@ -259,12 +264,12 @@ func (v *verifier) incident(content []byte) error {
 	if v.res.Incident.Zero() {
 		return wrong("the proof is about no incident")
 	}
-	v.single = true
+	v.single, v.gen = true, len(v.keys)-1
 	return nil
 }
 
 func (v *verifier) checkpoint(content []byte) error {
-	c, err := v.res.Key.OpenCheckpoint(content)
+	c, err := v.keys[v.gen].OpenCheckpoint(content, v.keys[max(v.gen-1, 0):v.gen]...)
 	if err != nil {
 		return wrongBy(err, "a checkpoint")
 	}
@@ -310,6 +315,8 @@ func (v *verifier) end(content []byte) error {
 		}
 	}
 	switch {
+	case v.gen < len(v.successions):
+		return wrong("the export names %d keys that follow the first; its entries bring %d of them", len(v.successions), v.gen)
 	case v.counts[1] == 0 || !v.single && !v.whole:
 		return wrong("no checkpoint stands after the last entry, so nothing proves that it was in the city's log")
 	case v.single && v.counts[2] == 0:

@@ -41,10 +41,17 @@ type head struct {
 	hash record.Hash
 }
 
-func newWriter(w io.Writer, key Key, statements [][]byte) *Writer {
+func newWriter(w io.Writer, key Key, statements, successions [][]byte) *Writer {
 	x := &Writer{w: bufio.NewWriterSize(w, 64<<10), heads: map[record.ChainID]head{}}
-	_, x.err = x.w.WriteString(magic)
+	first := magic
+	if len(successions) > 0 {
+		first = magicSuccession
+	}
+	_, x.err = x.w.WriteString(first)
 	x.frame(frameKey, key.public)
+	for _, s := range successions {
+		x.frame(frameSuccession, s)
+	}
 	statements = slices.Clone(statements)
 	slices.SortFunc(statements, func(a, b []byte) int { return strings.Compare(string(a), string(b)) })
 	for _, s := range slices.CompactFunc(statements, slices.Equal) {
@@ -54,12 +61,15 @@ func newWriter(w io.Writer, key Key, statements [][]byte) *Writer {
 	return x
 }
 
-// NewLog begins an export of the whole log. statements are notes of Signer.StateKey.
-func NewLog(w io.Writer, key Key, statements [][]byte) *Writer { return newWriter(w, key, statements) }
+// NewLog begins an export of the whole log. key is the first that the log had, successions are
+// the notes of Signer.Succeed in their order, statements those of the last key's StateKey.
+func NewLog(w io.Writer, key Key, statements [][]byte, successions ...[]byte) *Writer {
+	return newWriter(w, key, statements, successions)
+}
 
 // NewIncident begins an export of one incident's entries, proven by one checkpoint.
-func NewIncident(w io.Writer, key Key, statements [][]byte, id record.ID, checkpoint []byte) *Writer {
-	x := newWriter(w, key, statements)
+func NewIncident(w io.Writer, key Key, statements [][]byte, id record.ID, checkpoint []byte, successions ...[]byte) *Writer {
+	x := newWriter(w, key, statements, successions)
 	x.frame(frameIncident, id[:])
 	x.Checkpoint(checkpoint)
 	return x

@@ -22,6 +22,8 @@ const (
 	OpRevoke Op = "revoke"
 	// OpRotate: the next generation of the authority begins; the present one stays trusted.
 	OpRotate Op = "rotate"
+	// OpLogKey: the log is signed with its next key.
+	OpLogKey Op = "log-key"
 	// OpRetire: the generation before the present one is no longer trusted.
 	OpRetire Op = "retire"
 )
@@ -48,6 +50,9 @@ type Change struct {
 	Oldest  uint32   `json:"oldest,omitempty"`
 	Current uint32   `json:"current,omitempty"`
 	Roots   [][]byte `json:"roots,omitempty"`
+	// Log is the note by which the log's key names the next (audit.Signer.Succeed), its
+	// Current-th.
+	Log []byte `json:"log,omitempty"`
 }
 
 // MaxNames bounds the host names and addresses of one machine.
