@@ -147,7 +147,7 @@ try {
   const frames = await watch(browser, desk, Math.min(10, seconds / 2) * 1000);
   const rateOf = (n, ms) => (n * 1000) / ms;
   const watched = { taken: taken - from, ms: Date.now() - t0 };
-  while (Date.now() - t0 < seconds * 1000) {
+  while (heap.length < 2 || Date.now() - t0 < seconds * 1000) {
     await pause(Math.min(5000, seconds * 500));
     await cdp.send("HeapProfiler.collectGarbage");
     heap.push((await busy()).JSHeapUsedSize / 2 ** 20);

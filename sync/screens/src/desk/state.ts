@@ -345,12 +345,17 @@ export function begin(): void {
   });
   incidents.start();
   let was: string = "";
+  let waited: Row[] = [];
   effect(() => {
     const line = beat.value?.line;
-    // What waited for the city has reached it, and no entry says so: rows are read again.
-    if (line?.lag === 0) untracked(() => {
-      if (incidents.list().some((r) => r.brief?.pending)) incidents.reset();
-      if (detail.value?.delivery.pending) void readDetail();
+    // What waited for the city has reached it, and no entry says so: when nothing waits any more, neither do the
+    // rows that did at the heartbeat before. A younger one may have come after the line was looked at.
+    untracked(() => {
+      if (line?.lag === 0) {
+        incidents.delivered(waited);
+        if (detail.value?.delivery.pending) void readDetail();
+      }
+      waited = incidents.list().filter((r) => r.brief?.pending);
     });
     if (stream.value === "live" && was !== "live") void readDetail(); // what was shown may be old
     was = stream.value;

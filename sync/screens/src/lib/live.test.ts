@@ -45,6 +45,17 @@ test("one change is told at once; many come as ten lists a second, each incident
   feed.close();
 });
 
+test("a row that waited for the city does so no more, and one that changed since still does", () => {
+  const all = new Incidents("/never");
+  const [a, b] = [row("a", 1, { brief: { text: "x", pending: 2 } }), row("b", 1, { brief: { text: "y", pending: 1 } })];
+  all.incidents([told(a), told(b)]);
+  const waited = all.list();
+  all.incidents([told({ ...b, index: 2 })]);
+  all.delivered(waited);
+  expect(all.get("a")?.brief).toEqual({ text: "x" });
+  expect(all.get("b")?.brief?.pending).toBe(1);
+});
+
 test("the list keeps its order, and is compared through only when a row has moved", () => {
   let compared = 0;
   const rank = (r: Row): string => r.priority! + r.id;

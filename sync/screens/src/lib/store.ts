@@ -79,6 +79,18 @@ export class Incidents implements Listener {
     this.flush();
   }
 
+  /** These rows, if they still stand, wait for the city no more. */
+  delivered(rows: Iterable<Row>): void {
+    let some = false;
+    for (const r of rows) {
+      if (this.rows.get(r.id) !== r || !r.brief?.pending) continue;
+      const { pending: _, ...brief } = r.brief;
+      this.rows.set(r.id, { ...r, brief });
+      some = true;
+    }
+    if (some) this.version.value++;
+  }
+
   reset(): void {
     if (this.filling) {
       this.again = true;
