@@ -11,7 +11,7 @@ import { Agent, request } from "node:http";
 import { loadavg, tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { gzipSync } from "node:zlib";
-import { chromium } from "playwright-core";
+import { open as launch, until } from "./browser.mjs";
 import { quantile, watch } from "./frames.mjs";
 
 const binary = process.env.WARDLINE ?? resolve(import.meta.dirname, "../../../wardline");
@@ -27,13 +27,6 @@ function say(name, value, unit, limit) {
   console.log(`${name.padEnd(52)} ${value.toFixed(1).padStart(9)} ${unit.padEnd(10)}${limit === undefined ? "" : `at most ${limit}`}${bad ? "  MISSED" : ""}`);
 }
 const pause = (ms) => new Promise((done) => setTimeout(done, ms));
-async function until(what, f, patience = 120_000) {
-  for (const end = Date.now() + patience; ; await pause(100)) {
-    const v = await Promise.resolve().then(f).catch(() => undefined);
-    if (v) return v;
-    if (Date.now() > end) throw new Error(`${what}: not within ${patience} ms`);
-  }
-}
 /** Runs f for each of list, n at a time. */
 async function each(list, n, f) {
   let next = 0;
@@ -73,7 +66,7 @@ const post = (url, headers, body) => new Promise((done, fail) => {
 const city = spawn(binary, ["city", "--data", dir, "--command", any, "--station", any, "--mqtt", any, "--limits=off"], { stdio: "ignore" });
 let browser;
 try {
-  const file = await until("the city", () => existsSync(join(dir, "city.json")) && JSON.parse(readFileSync(join(dir, "city.json"), "utf8")));
+  const file = await until("the city", () => existsSync(join(dir, "city.json")) && JSON.parse(readFileSync(join(dir, "city.json"), "utf8")), 120_000);
   const station = file.stations[0], device = file.devices[0];
   const basic = "Basic " + Buffer.from(`${device.id}:${device.password}`).toString("base64");
   const report = (category, text) => ({ id: randomUUID(), category, text, location: { lat: 10.72 + Math.random() * 0.02, lon: 106.72 + Math.random() * 0.02, accuracy_m: 20 } });
@@ -81,7 +74,7 @@ try {
     const status = await post(station.url + "/api/v1/reports", { Authorization: basic }, r);
     if (status !== 201) throw new Error(`report: ${status}`);
   };
-  browser = await chromium.launch({ executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium", args: ["--no-sandbox", "--enable-precise-memory-info"] });
+  browser = await launch("--enable-precise-memory-info");
 
   // The citizen's page on a slow phone: 1.6 Mbit/s, 150 ms away, a processor of a quarter.
   const phone = await (await browser.newContext({ viewport: { width: 390, height: 844 }, serviceWorkers: "block" })).newPage();

@@ -1,13 +1,17 @@
-// What the browser tests share: Debian's Chromium, a city that stands, an officer's
-// call, polling instead of sleeping, and the check for barriers (axe, WCAG 2.2 AA).
+// What all browser tests share: Debian's Chromium, polling instead of sleeping, the check for
+// barriers (axe, WCAG 2.2 AA); and, for those that deploy/city starts, the city that stands and an officer's call.
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { chromium } from "playwright-core";
 
-/** city.json of the city to try, as `wardline city` writes it. */
-export const city = JSON.parse(readFileSync(process.env.CITY_JSON, "utf8"));
+/** city.json of the city to try, as `wardline city` writes it; of the tests that start one themselves (city.ts) none. */
+export const city = process.env.CITY_JSON ? JSON.parse(readFileSync(process.env.CITY_JSON, "utf8")) : undefined;
 
-export const open = () => chromium.launch({ executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium", args: ["--no-sandbox"] });
+/**
+ * --no-sandbox: tests may run as root; they open our own pages alone. Sound needs a gesture, as in an officer's browser.
+ * @param {string[]} more
+ */
+export const open = (...more) => chromium.launch({ executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium", args: ["--no-sandbox", "--autoplay-policy=user-gesture-required", ...more] });
 
 /** A call of an officer with this role at the command centre; the answer as JSON. */
 export async function officer(role) {
@@ -25,9 +29,15 @@ export async function officer(role) {
   };
 }
 
-/** Asks until f gives something true, at most for a minute. */
-export async function until(what, f) {
-  const end = Date.now() + 60_000;
+/**
+ * Asks until f gives something true; the last error or value stands in the failure.
+ * @template T
+ * @param {string} what
+ * @param {() => Promise<T | false | undefined | null> | T | false | undefined | null} f
+ * @returns {Promise<T>}
+ */
+export async function until(what, f, patience = 60_000) {
+  const end = Date.now() + patience;
   for (let last; ; ) {
     try {
       const v = await f();
@@ -36,7 +46,7 @@ export async function until(what, f) {
     } catch (e) {
       last = e;
     }
-    if (Date.now() > end) throw new Error(`${what}: still ${last} after a minute`);
+    if (Date.now() > end) throw new Error(`${what}: not within ${patience} ms; last: ${last}`);
     await new Promise((done) => setTimeout(done, 100));
   }
 }
@@ -54,11 +64,22 @@ export async function reportsInCity(audit) {
 
 const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 
-/** Fails when axe finds a barrier. The script comes by the debugger: the pages allow none inline. */
-export async function barriers(page, where) {
+/**
+ * What axe finds against WCAG 2.0 to 2.2, levels A and AA; of an open dialog, within it alone: what lies behind is inert.
+ * The script comes by the debugger: the pages allow none inline.
+ * @param {import("playwright-core").Page} page
+ * @returns {Promise<string[]>}
+ */
+export async function violations(page) {
   await page.evaluate(axe);
-  const { violations } = await page.evaluate(() =>
-    globalThis.axe.run(document, { runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"] }),
-  );
-  if (violations.length) throw new Error(`${where}: ${violations.map((v) => `${v.id}: ${v.nodes.map((n) => n.target + " " + n.failureSummary).join("; ")}`).join("\n")}`);
+  return page.evaluate(async () => {
+    const found = await globalThis.axe.run(document.querySelector("dialog[open]") ?? document, { runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"] });
+    return found.violations.map((v) => `${v.id}: ${v.nodes.slice(0, 5).map((n) => `${n.target} ${n.html.slice(0, 200)} ${n.failureSummary.slice(0, 300)}`).join("; ")}`);
+  });
+}
+
+/** Fails when axe finds a barrier. */
+export async function barriers(page, where) {
+  const found = await violations(page);
+  if (found.length) throw new Error(`${where}: ${found.join("\n")}`);
 }

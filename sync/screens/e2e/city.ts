@@ -5,6 +5,7 @@ import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { promisify } from "node:util";
+import { until } from "./browser.mjs";
 
 const run = promisify(execFile);
 const binary = process.env["WARDLINE"] ?? resolve(import.meta.dirname, "../../../wardline");
@@ -15,23 +16,6 @@ interface CityFile {
   stations: { id: string; ward: string; url: string }[];
   officers: { user: string; password: string; role: string; unit: string }[];
   devices: { id: string; password: string; ward: string }[];
-}
-
-/** Asks until f gives something that is not false; the last error or value stands in the failure. */
-export async function until<T>(what: string, f: () => Promise<T | false | undefined | null>, patience = 30_000): Promise<T> {
-  const end = Date.now() + patience;
-  let last: unknown;
-  for (;;) {
-    try {
-      const v = await f();
-      if (v !== false && v !== undefined && v !== null) return v;
-      last = v;
-    } catch (e) {
-      last = e;
-    }
-    if (Date.now() > end) throw new Error(`${what}: not within ${patience} ms; last: ${String(last)}`);
-    await new Promise((done) => setTimeout(done, 100));
-  }
 }
 
 export class City {

@@ -1,8 +1,9 @@
 // The ward desk in a real browser against a real city.
 import type { Browser, Page } from "playwright-core";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { ask, context, desk, launch, line, logIn, open, pick, shows, text, violations } from "./desks";
-import { City, Session, until } from "./city";
+import { open as launch, until, violations } from "./browser.mjs";
+import { ask, context, desk, line, logIn, open, pick, shows, text } from "./desks";
+import { City, Session } from "./city";
 
 let city: City;
 let browser: Browser;

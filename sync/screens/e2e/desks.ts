@@ -1,16 +1,6 @@
-// Debian's Chromium, driven by Playwright; desks that are logged in; axe.
-import { createRequire } from "node:module";
-import { readFileSync } from "node:fs";
-import { chromium, type Browser, type BrowserContext, type Page } from "playwright-core";
-import { until } from "./city";
-
-export const chromiumPath = process.env["CHROMIUM"] ?? "/usr/bin/chromium";
-const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
-
-export async function launch(): Promise<Browser> {
-  // --no-sandbox: tests may run as root; they open our own pages alone.
-  return chromium.launch({ executablePath: chromiumPath, args: ["--no-sandbox", "--autoplay-policy=user-gesture-required"] });
-}
+// Desks that are logged in, and what an officer does at them.
+import type { Browser, BrowserContext, Page } from "playwright-core";
+import { until } from "./browser.mjs";
 
 export interface Look { width?: number; height?: number; theme?: "dark" | "light"; lang?: "vi" | "en" }
 
@@ -50,19 +40,6 @@ export async function desk(b: Browser, base: string, o: { user: string; password
   await p.waitForSelector("dialog[open]", { state: "detached" });
   await p.waitForSelector("[data-testid=stream].live");
   return p;
-}
-
-export interface Violation { id: string; nodes: string[] }
-
-/** What axe finds against WCAG 2.0 to 2.2, levels A and AA; of an open dialog, within it alone: what lies behind is inert, and was looked at. */
-export async function violations(p: Page): Promise<Violation[]> {
-  // By the debugger's interface: the page's own policy allows no foreign script.
-  await p.evaluate(axe);
-  return p.evaluate(async () => {
-    const tags = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"];
-    const r = await (globalThis as unknown as { axe: { run: (d: Element | Document, o: object) => Promise<{ violations: { id: string; nodes: { html: string; failureSummary: string }[] }[] }> } }).axe.run(document.querySelector("dialog[open]") ?? document, { runOnly: tags });
-    return r.violations.map((v) => ({ id: v.id, nodes: v.nodes.slice(0, 5).map((n) => n.html.slice(0, 200) + " — " + n.failureSummary.slice(0, 300)) }));
-  });
 }
 
 /** The row of an incident in the queue. */

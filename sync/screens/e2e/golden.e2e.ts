@@ -7,7 +7,7 @@ import type { Browser, Page } from "playwright-core";
 import { PNG } from "pngjs";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { Officer } from "../src/lib/api";
-import { launch } from "./desks";
+import { open as launch } from "./browser.mjs";
 import { FakeNode, moment, ward } from "./fake";
 
 const kept = resolve(import.meta.dirname, "golden");

@@ -1,7 +1,8 @@
 // Keys at the moment at which a dialog closes: a fast hand loses none, and none counts twice.
 import type { Browser, Page } from "playwright-core";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { context, launch, open } from "./desks";
+import { open as launch } from "./browser.mjs";
+import { context, open } from "./desks";
 import { FakeNode, ward } from "./fake";
 
 let browser: Browser, node: FakeNode;

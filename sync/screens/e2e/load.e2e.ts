@@ -3,8 +3,7 @@
 // `make bench-screens` measures frames against a whole city.
 import type { Browser } from "playwright-core";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { launch } from "./desks";
-import { until } from "./city";
+import { open as launch, until } from "./browser.mjs";
 import { crowdOf, FakeNode, ward } from "./fake";
 
 /** What one list of changes (ten a second) may cost the main thread in all, milliseconds of processor time. It was 127 with 20 others on two processors, when each drew the map; 29 since. */
