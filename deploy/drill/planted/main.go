@@ -155,8 +155,10 @@ var failures = []*regexp.Regexp{
 
 func verdict(out []byte) string {
 	for _, f := range failures {
-		if m := f.FindSubmatch(out); m != nil {
-			return string(m[1][:min(len(m[1]), 300)])
+		for _, m := range f.FindAllSubmatch(out, -1) {
+			if string(m[1]) != "see above" { // the simulation's last word, behind what failed
+				return string(m[1][:min(len(m[1]), 300)])
+			}
 		}
 	}
 	lines := bytes.Split(bytes.TrimSpace(out), []byte("\n"))

@@ -56,6 +56,7 @@ func TestVerdict_OfBothForms_IsTheCheckThatFailed(t *testing.T) {
 		"    whole_test.go:84: seed 21 after 1m50s: not within 1m: listed: 17 are lacking\n        {Seed:21}\n":     "not within 1m: listed: 17 are lacking",
 		"        x_test.go:1:     2.000s everything heals\n        x_test.go:1:  91.164s FAILED: a receipt for x\n": "a receipt for x",
 		"panic: boom\n\ngoroutine 1\n": "failed: panic: boom",
+		"        x_test.go:1:  91.164s FAILED: see above\n        check_test.go:158: report 1 was acknowledged by app and is not in the city\n": "report 1 was acknowledged by app and is not in the city",
 	} {
 		if got := verdict([]byte(out)); got != want {
 			t.Errorf("%q: %q, want %q", out, got, want)
