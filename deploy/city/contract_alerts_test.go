@@ -103,6 +103,13 @@ func (h *held) alerts(base string) {
 	drill := newID()
 	h.ask(201, core, identity.CommandOfficer, "POST", path, strings.Replace(draftOf(drill, ""), "Actual", "Exercise", 1), asJSON)
 	h.wait("the exercise at the desk", func() bool { return h.broadcasts(base)[drill].State == "holds" })
+	// Practice is not about what is real, and the other way round.
+	h.ask(400, core, identity.CommandOfficer, "POST", path, strings.Replace(draftOf(newID(), `,"target":"`+drill+`"`), `"Alert"`, `"Cancel"`, 1), asJSON)
+	h.ask(400, core, identity.CommandOfficer, "POST", path, draftOf(newID(), `,"exercise":"`+newID()+`"`), asJSON) // real, and of an exercise
+	h.ask(409, core, identity.CommandOfficer, "POST", path, strings.Replace(draftOf(newID(), `,"exercise":"`+newID()+`"`), "Actual", "Exercise", 1), asJSON)
+	if a := h.ask(200, core, identity.CommandOfficer, "GET", path+"/"+drill+".cap", ""); !strings.Contains(string(a.body), "<status>Exercise</status>") || !strings.Contains(string(a.body), "<headline>DIỄN TẬP – ") || !strings.Contains(string(a.body), "<headline>EXERCISE – ") {
+		h.t.Errorf("%s", a.body)
+	}
 	h.ask(404, base, "", "GET", path+"/"+drill, "")
 	// Taken back.
 	h.ask(201, core, identity.CommandOfficer, "POST", path, strings.Replace(draftOf(newID(), `,"target":"`+id+`"`), `"msg_type":"Alert"`, `"msg_type":"Cancel"`, 1), asJSON)

@@ -289,7 +289,9 @@ type draft struct {
 	Certainty string            `json:"certainty"`
 	Expires   Time              `json:"expires"`
 	Note      string            `json:"note"`
-	Texts     []struct {
+	// Exercise is the running exercise of which the warning is a part.
+	Exercise string `json:"exercise"`
+	Texts    []struct {
 		Language    string `json:"language"`
 		Event       string `json:"event"`
 		Headline    string `json:"headline"`
@@ -388,12 +390,16 @@ func (s *Server) addressed(ctx context.Context, b Broadcasts, a *cap.Alert, ward
 		}
 	}
 	var target record.ID
+	var status string
 	for _, ref := range a.References {
-		if _, known, err := b.Broadcast(ctx, ref.ID()); err != nil {
+		if old, known, err := b.Broadcast(ctx, ref.ID()); err != nil {
 			return body, err
 		} else if known {
-			target = ref.ID()
+			target, status = ref.ID(), old.Alert.Status
 		}
+	}
+	if !target.Zero() && a.Status != status { // practice must not take a real warning down
+		return bad("alert.status", a.Status+", but the message that it is about is "+status, "give both the same status")
 	}
 	if a.MsgType != cap.MsgAlert && target.Zero() {
 		return bad("alert.references", "names no message that is known here", "send that one first")
@@ -474,6 +480,9 @@ func (s *Server) drawUp(ctx context.Context, b Broadcasts, o identity.Officer, d
 	}
 	a := &cap.Alert{Identifier: id.String(), Sender: "wardline-" + strings.ReplaceAll(string(o.Unit), "/", "-"), Sent: cap.Time(s.Now().Unix() * 1000),
 		Status: d.Status, MsgType: d.MsgType, Scope: cap.Public, Note: d.Note}
+	if err := s.practise(ctx, a, wards, d.Exercise); err != nil {
+		return nil, nil, err
+	}
 	if d.Target != "" {
 		t, err := record.ParseID(d.Target)
 		if err != nil {
@@ -487,6 +496,9 @@ func (s *Server) drawUp(ctx context.Context, b Broadcasts, o identity.Officer, d
 			return nil, nil, Problem(404, "not-found", "target", "there is no warning %s", t)
 		}
 		a.References = append(a.References, old.Alert.Self())
+		if a.Note == "" && old.Alert.Status == cap.Exercise {
+			a.Note = old.Alert.Note // of the same exercise
+		}
 	}
 	if len(d.Texts) == 0 {
 		return nil, nil, Problem(400, "missing", "texts", "write at least what happened, in Vietnamese")
@@ -494,13 +506,55 @@ func (s *Server) drawUp(ctx context.Context, b Broadcasts, o identity.Officer, d
 	area := areaOf(set, wards, d)
 	for _, t := range d.Texts {
 		in := cap.Info{Language: t.Language, Categories: []string{d.Category}, Event: t.Event, Urgency: d.Urgency, Severity: d.Severity, Certainty: d.Certainty,
-			Effective: a.Sent, Expires: cap.Time(int64(d.Expires) / 1000 * 1000), SenderName: unitName(o.Unit), Headline: t.Headline, Description: t.Description, Instruction: t.Instruction, Areas: []cap.Area{area}}
+			Effective: a.Sent, Expires: cap.Time(int64(d.Expires) / 1000 * 1000), SenderName: unitName(o.Unit), Headline: practiceHeadline(a.Status, t.Language, t.Headline), Description: t.Description, Instruction: t.Instruction, Areas: []cap.Area{area}}
 		if d.Response != "" {
 			in.ResponseTypes = []string{d.Response}
 		}
 		a.Infos = append(a.Infos, in)
 	}
 	return a, wards, capProblem(a.Check())
+}
+
+// practise makes a warning a part of an exercise: only while that runs, only where it is
+// held, and only as what it is. CAP 1.2, 3.2.1, wants the exercise named in the note.
+func (s *Server) practise(ctx context.Context, a *cap.Alert, wards []record.WardCode, exercise string) error {
+	if exercise == "" {
+		return nil
+	}
+	id, err := record.ParseID(exercise)
+	if err != nil {
+		return Problem(400, "invalid-id", "exercise", "%v", err)
+	}
+	all, err := s.exercises(ctx)
+	if err != nil {
+		return err
+	}
+	x, known := all[id]
+	switch now := s.Now().UnixMilli(); {
+	case a.Status != cap.Exercise:
+		return Problem(400, "invalid-value", "status", "a warning of an exercise has the status Exercise")
+	case !known || !x.Runs(now):
+		return Problem(409, "no-exercise", "exercise", "no such exercise runs now; without one send a warning that is real")
+	}
+	for _, w := range wards {
+		if !x.In(w) {
+			return Problem(409, "other-ward", "wards", "the exercise %s is not held in ward %s", x.Name, w)
+		}
+	}
+	a.Note = strings.TrimSuffix(fmt.Sprintf("%s (%s)\n%s", x.Name, x.ID, a.Note), "\n")
+	return nil
+}
+
+// practiceHeadline marks the headline of what is not real, for whoever reads nothing else of it.
+func practiceHeadline(status, language, headline string) string {
+	mark := "EXERCISE – "
+	if strings.HasPrefix(language, "vi") || language == "" {
+		mark = "DIỄN TẬP – "
+	}
+	if status == cap.Actual || headline == "" || strings.HasPrefix(headline, mark) {
+		return headline
+	}
+	return mark + headline
 }
 
 func unitName(u record.UnitID) string {

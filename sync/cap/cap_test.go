@@ -219,3 +219,14 @@ func TestPresent_UpdatesAndCancels_StandOverWhatTheyName(t *testing.T) {
 		t.Error("another ward's")
 	}
 }
+
+// TestStates_ExerciseAboutRealWarning_LeavesItStanding: a cancel that is practice, whoever
+// sent it and in whichever order it comes, takes no real warning down.
+func TestStates_ExerciseAboutRealWarning_LeavesItStanding(t *testing.T) {
+	id := func(n byte) record.ID { return record.ID{n} }
+	list := []Held{{ID: id(2), Target: id(1), Until: 100, Alert: Alert{Status: Exercise, MsgType: MsgCancel}}, {ID: id(1), Until: 100, Alert: Alert{Status: Actual, MsgType: MsgAlert}},
+		{ID: id(4), Target: id(3), Until: 100, Alert: Alert{Status: Exercise, MsgType: MsgCancel}}, {ID: id(3), Until: 100, Alert: Alert{Status: Exercise, MsgType: MsgAlert}}}
+	if s := States(list, 50); s[id(1)] != Holds || s[id(3)] != Cancelled {
+		t.Errorf("%v", s)
+	}
+}

@@ -63,7 +63,8 @@ const (
 )
 
 // States says of each message what it is worth at a time, milliseconds since the Unix
-// epoch, UTC. A pure function of the set: the order makes no difference.
+// epoch, UTC. A pure function of the set: the order makes no difference. A message stands
+// over those of its own status alone: an exercise never takes a real warning down.
 func States(list []Held, now int64) map[record.ID]string {
 	out := make(map[record.ID]string, len(list))
 	for i := range list {
@@ -85,7 +86,7 @@ func States(list []Held, now int64) map[record.ID]string {
 		for id := list[i].Target; !id.Zero() && !slices.Contains(seen, id); {
 			seen = append(seen, id)
 			old := slices.IndexFunc(list, func(h Held) bool { return h.ID == id })
-			if old < 0 {
+			if old < 0 || list[old].Alert.Status != list[i].Alert.Status { // practice changes nothing that is real
 				break
 			}
 			if s := out[id]; s == Holds || s == Updated && state == Cancelled {

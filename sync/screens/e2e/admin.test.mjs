@@ -107,6 +107,31 @@ test("an officer gets a password that is shown once, is found, disabled and enab
   await page.getByRole("row", { name: /lan\.nguyen/ }).getByText("Đang dùng").waitFor();
 });
 
+test("sessions of an account are listed with where they are from; one is ended, then all", async () => {
+  await part("2", "Cán bộ");
+  const chief = of("department_officer"); // who uses the city nowhere else
+  const use = async () => (await fetch(city.command.url + "/api/v1/session", { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify({ user: chief.user, password: chief.password }) })).headers.getSetCookie().map((c) => c.split(";")[0]).join("; ");
+  const still = async (cookie) => (await fetch(city.command.url + "/api/v1/me", { headers: { Cookie: cookie } })).status === 200;
+  const [one, two] = [await use(), await use()];
+  assert.ok((await still(one)) && (await still(two))); // a session is listed once it was used
+  await page.getByRole("row", { name: new RegExp(`^${chief.user} `) }).getByRole("button", { name: "Phiên", exact: true }).click();
+  const list = dialog().getByTestId("sessions").getByRole("listitem");
+  await until("both are listed", async () => (await list.count()) >= 2);
+  const had = await list.count();
+  await list.first().getByText("127.0.0.1").waitFor();
+  await barriers(page, "sessions");
+  await shot(page, "sessions-dark");
+  await list.first().getByRole("button", { name: "Kết thúc" }).click();
+  await until("one is over", async () => (await list.count()) === had - 1);
+  await until("one of the two is over, and the other goes on", async () => (await still(one)) !== (await still(two)));
+  await dialog().getByRole("button", { name: "Kết thúc tất cả phiên" }).click();
+  assert.ok((await still(one)) || (await still(two)), "nothing is ended by the first press");
+  await dialog().getByRole("button", { name: `Kết thúc mọi phiên của ${chief.user}` }).click();
+  await until("all are over", async () => !(await still(one)) && !(await still(two)));
+  await dialog().getByText("Không có phiên nào đang mở ở đây.").waitFor();
+  await page.keyboard.press("Escape");
+});
+
 test("a device gets a secret with a QR code, is found by ward and kind, and is revoked by typing its name", async () => {
   await part("3", "Thiết bị");
   await page.keyboard.press("n");

@@ -56,6 +56,9 @@ test("the last day's figures count it, and its kinds", async () => {
   const sheet = await readFile(await file.path(), "utf8");
   assert.match(sheet, /^\ufeffWardline – thống kê/); // the mark by which Excel reads Vietnamese
   assert.match(sheet, /\r\nTheo loại,Cháy nổ,\d/);
+  const [work] = await Promise.all([page.waitForEvent("download"), page.getByRole("button", { name: "Tải Excel" }).click()]);
+  assert.match(work.suggestedFilename(), /\.xlsx$/);
+  assert.equal((await readFile(await work.path())).subarray(0, 4).toString("latin1"), "PK\u0003\u0004");
   await barriers(page, "statistics");
   await page.getByRole("button", { name: "Chọn ngày" }).click();
   await page.getByLabel("Từ", { exact: true }).fill("2026-01-02");

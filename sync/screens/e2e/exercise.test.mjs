@@ -72,6 +72,39 @@ test("the command centre does not count it, and its wall says what it is", async
   await chief.locator(".line.practice").first().waitFor();
 });
 
+test("a warning of it must be said to be one, carries its name, and reaches no citizen", async () => {
+  await chief.getByRole("button", { name: "Cảnh báo", exact: true }).click();
+  await chief.getByTestId("warnings").getByRole("button", { name: "Phát cảnh báo" }).click();
+  await chief.locator("input[name=event-vi]").fill("Sơ tán");
+  await chief.locator("input[name=headline-vi]").fill("Rời toà nhà theo lối A");
+  await chief.locator("input[name=headline-en]").fill("Leave by exit A");
+  await chief.locator("input[name=event-en]").fill("Evacuation");
+  const wards = (await (await officer("command_officer"))("/api/v1/wards")).features;
+  const own = wards.find((f) => f.id === city.stations[0].ward).properties.name;
+  await chief.getByLabel("Tìm phường").fill(own);
+  await chief.locator(".wardpick label", { hasText: own }).first().click();
+  await chief.getByRole("button", { name: "Xem trước" }).click();
+  await chief.getByText("hãy chọn cảnh báo này là thật hay diễn tập").waitFor(); // this desk takes part: neither is meant by itself
+  await chief.getByLabel("Diễn tập: Diễn tập PCCC quý IV").check();
+  await barriers(chief, "a warning of an exercise");
+  await shot(chief, "exercise-warning-dark");
+  await chief.getByRole("button", { name: "Xem trước" }).click();
+  await chief.getByTestId("preview").getByText("DIỄN TẬP: Diễn tập PCCC quý IV").waitFor();
+  await chief.getByRole("button", { name: "Phát ngay" }).click();
+  await chief.getByTestId("warning").getByText("DIỄN TẬP: Diễn tập PCCC quý IV").waitFor();
+  const ask = await officer("command_officer");
+  const [sent] = (await ask("/api/v1/broadcasts")).items;
+  assert.equal(sent.alert.status, "Exercise");
+  const xml = await (await fetch(`${city.command.url}/api/v1/alerts/${sent.id}.cap`)).text();
+  assert.match(xml, /not-found/); // nobody outside reads it
+  assert.equal((await (await fetch(`${city.command.url}/api/v1/alerts`)).json()).items.length, 0);
+  assert.ok(sent.alert.note.startsWith(`Diễn tập PCCC quý IV (${drill})`), sent.alert.note);
+  assert.equal(sent.alert.info[0].headline, "DIỄN TẬP – Rời toà nhà theo lối A");
+  assert.equal(sent.alert.info[1].headline, "EXERCISE – Leave by exit A");
+  await ward.getByTestId("warning-banner").getByText("DIỄN TẬP: Diễn tập PCCC quý IV").waitFor({ timeout: 60_000 });
+  await barriers(ward, "a warning of an exercise at the desk");
+});
+
 test("a real call among them becomes real with one key, and cannot be undone", async () => {
   await say("cháy thật ở tầng 2", drill);
   const line = ward.locator(".line", { hasText: "cháy thật ở tầng 2" });

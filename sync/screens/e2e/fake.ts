@@ -7,6 +7,7 @@ import { extname, join, normalize, resolve } from "node:path";
 import type { AddressInfo } from "node:net";
 import type { Warning } from "../src/lib/alerts";
 import type { Category, Contact, Incident, Officer, Priority, Row, Station, Status, Unit } from "../src/lib/api";
+import { administration } from "./fakeadmin";
 
 /** The one moment: 15 January 2026, 09:30 in the city. */
 export const moment = Date.parse("2026-01-15T02:30:00.000Z");
@@ -135,7 +136,8 @@ export class FakeNode {
         return;
       }
     }
-    json(200, { items: [], next: null });
+    if (p === "/api/v1/tiles") return json(200, { state: "none", min_zoom: 0, max_zoom: 0 });
+    json(200, administration(ago, ward)[p] ?? { items: [], next: null });
   }
 
   private file(p: string, r: ServerResponse): void {

@@ -7,7 +7,7 @@ import type { Browser, Page } from "playwright-core";
 import { PNG } from "pngjs";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { Officer } from "../src/lib/api";
-import { open as launch } from "./browser.mjs";
+import { barriers, open as launch } from "./browser.mjs";
 import { FakeNode, moment, ward } from "./fake";
 
 const kept = resolve(import.meta.dirname, "golden");
@@ -16,6 +16,7 @@ const rewrite = process.env["GOLDEN"] === "write";
 const threshold = 0.2, share = 0.006;
 
 const command: Officer = { user: "hoa", role: "command_officer", unit: "command" };
+const administrator: Officer = { user: "administrator", role: "administrator", unit: "command" };
 const officer: Officer = { user: "lan", role: "ward_officer", unit: `ward/${ward}` };
 
 interface Shot { name: string; path: string; as: Officer | null; width: number; height: number; scale: number; ready: (p: Page) => Promise<unknown> }
@@ -35,6 +36,12 @@ const city = async (p: Page): Promise<void> => {
   await seen(p, "[data-testid=stream].live");
   await seen(p, ".line.P1");
 };
+const part = (name: string): ((p: Page) => Promise<void>) => async (p) => {
+  await seen(p, `nav.parts a[href="#${name}"][aria-current=page]`);
+  await seen(p, "main td, main .empty");
+  // Each part of the administration in each look: without a barrier.
+  await barriers(p, name);
+};
 const half = { width: 1920, height: 1080, scale: 0.5 };
 const phone = { width: 390, height: 844, scale: 1 };
 const shots: Shot[] = [
@@ -45,6 +52,8 @@ const shots: Shot[] = [
   { name: "command", path: "/command/", as: command, ...half, ready: city },
   { name: "warning", path: "/command/", as: command, ...half, ready: async (p) => { await city(p); await p.locator(".panes .btn").last().click(); await seen(p, "[data-testid=warning]"); await p.locator("[data-testid=warnings] .btn.main").click(); await seen(p, ".areamap canvas"); } },
   { name: "wall", path: "/command/#wall", as: command, ...half, ready: async (p) => { await seen(p, ".wall .line"); await seen(p, "[data-testid=stream].live"); } },
+  ...["stations", "officers", "devices", "wards", "rules", "changes"].map((x): Shot => ({ name: `admin-${x}`, path: `/admin/#${x}`, as: administrator, ...half, ready: part(x) })),
+  { name: "admin-sessions", path: "/admin/#officers", as: administrator, ...half, ready: async (p) => { await part("officers")(p); await p.getByRole("row", { name: /^lan/ }).getByRole("button").nth(2).click(); await seen(p, "[data-testid=sessions] li"); await barriers(p, "sessions"); } },
   { name: "citizen", path: `/citizen/?ward=${ward}`, as: null, ...phone, ready: (p) => seen(p, "[data-testid=warnings]") },
   { name: "citizen-form", path: `/citizen/?ward=${ward}#form/fire`, as: null, ...phone, ready: (p) => seen(p, "form, .page textarea") },
   { name: "citizen-kiosk", path: `/citizen/?ward=${ward}`, as: null, width: 1080, height: 1920, scale: 0.5, ready: (p) => seen(p, "[data-testid=warnings]") },

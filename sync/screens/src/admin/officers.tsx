@@ -2,7 +2,7 @@
 import { signal } from "@preact/signals";
 import type { JSX } from "preact";
 import { useState } from "preact/hooks";
-import { del, patch, post, type Role } from "../lib/api";
+import { patch, post, type Role } from "../lib/api";
 import { dated } from "../lib/clock";
 import { plain } from "../desk/order";
 import { useKeys } from "../lib/keys";
@@ -11,11 +11,12 @@ import { Button, Field } from "../lib/ui";
 import { w } from "../lib/words";
 import { accounts, mayChange, unitLabel, units, useLists, wards, type Account } from "./data";
 import { AgeOf, FormDialog, Once, Reason, Table } from "./parts";
+import { SessionsDialog } from "./sessions";
 import { WardField } from "./stations";
 import { a } from "./words";
 
 const roles: readonly Role[] = ["ward_officer", "department_officer", "command_officer", "supervisor", "administrator", "auditor"];
-type Asking = { kind: "add" } | { kind: "change" | "reset" | "disable" | "end"; of: Account } | null;
+type Asking = { kind: "add" } | { kind: "change" | "reset" | "disable" | "sessions"; of: Account } | null;
 const asking = signal<Asking>(null);
 const search = signal("");
 const gone = signal(false);
@@ -42,7 +43,7 @@ export function Officers(): JSX.Element {
           { head: a("unit"), cell: (x) => unitLabel(x.unit) },
           { head: a("state"), cell: (x) => (x.disabled ? a("disabled") : x.must_change ? a("must_change") : a("active")) },
           { head: a("changed"), wide: true, cell: (x) => <><span class="nowrap">{dated(x.at)}</span> · {x.by || a("built_in")}<br /><span class="dim">{x.reason}</span></> },
-          ...(change ? [{ head: a("do"), cell: (x: Account) => <Actions of={x} /> }] : []),
+          { head: change ? a("do") : a("sessions"), cell: (x: Account) => (change ? <Actions of={x} /> : <Button title={a("sessions_of", { user: x.user })} onClick={() => { asking.value = { kind: "sessions", of: x }; }}>{a("show")}</Button>) },
         ]} />
       <Questions />
     </section>
@@ -51,11 +52,11 @@ export function Officers(): JSX.Element {
 
 function Actions(p: { of: Account }): JSX.Element {
   const x = p.of;
-  const go = (kind: "change" | "reset" | "disable" | "end") => () => { asking.value = { kind, of: x }; };
+  const go = (kind: "change" | "reset" | "disable" | "sessions") => () => { asking.value = { kind, of: x }; };
   return (
     <div class="row">
       <Button onClick={go("reset")}>{x.disabled ? a("enable") : a("reset_password")}</Button>
-      {!x.disabled && <><Button onClick={go("change")}>{a("change")}</Button><Button onClick={go("end")}>{a("end_sessions")}</Button>
+      {!x.disabled && <><Button onClick={go("change")}>{a("change")}</Button><Button onClick={go("sessions")}>{a("sessions")}</Button>
         {x.user !== me.value?.user && <Button kind="danger" onClick={go("disable")}>{a("disable")}</Button>}</>}
     </div>
   );
@@ -119,8 +120,8 @@ function Questions(): JSX.Element | null {
           <p>{a("reset_text")}</p><MustChange /><Reason />
         </FormDialog>
       );
-    case "end":
-      return <FormDialog title={a("end_of", { user: x.user })} submit={a("end_sessions")} danger onClose={close} send={async () => { await del(`${path}/sessions`); await done(); }}><p>{a("end_text")}</p></FormDialog>;
+    case "sessions":
+      return <SessionsDialog user={x.user} onClose={close} />;
     case "disable":
       return (
         <FormDialog title={a("disable_of", { user: x.user })} submit={a("disable")} danger onClose={close} send={async (f) => { await patch(path, { disabled: true, reason: String(f.get("reason")) }); await done(); }}>

@@ -71,9 +71,18 @@ export function Missed(): JSX.Element {
 export const percent = (a: number, of: number): string => (of ? `${Math.round((100 * a) / of)} %` : "–");
 const hourOf = (r: Row): string | undefined => (r.received_at ? clock(r.received_at).slice(0, 2) : undefined);
 
-/** Gives the table to the browser as a file. */
-export function save(name: string, text: string): void {
-  const url = URL.createObjectURL(new Blob(["\ufeff" + text], { type: "text/csv" }));
+/** The table as files: a workbook for people, RFC 4180 for programs. */
+export function Files(p: { name: string; rows: () => (string | number)[][] }): JSX.Element {
+  return (
+    <>
+      <Button title={c("xlsx_hint")} onClick={() => void import("./book").then(({ book }) => save(`${p.name}.xlsx`, new Blob([book("Wardline", p.rows())], { type: "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet" })))}>{c("xlsx")}</Button>
+      <Button title={c("csv_hint")} onClick={() => save(`${p.name}.csv`, new Blob(["\ufeff" + csv(p.rows())], { type: "text/csv" }))}>{c("csv")}</Button>
+    </>
+  );
+}
+
+function save(name: string, file: Blob): void {
+  const url = URL.createObjectURL(file);
   const a = document.createElement("a");
   a.href = url;
   a.download = name;
@@ -90,11 +99,11 @@ export function Figures(): JSX.Element {
     [c("by_hour"), tally(rows, hourOf).sort((a, b) => (a.key < b.key ? -1 : 1)), (k) => `${k}:00`],
   ];
   const most = Math.max(1, ...sets.flatMap(([, l]) => l.map((x) => x.count)));
-  const all = (): string => csv([["", "", c("count"), c("still_open"), "verdicts", c("share_false")], ...sets.flatMap(([name, l, say]) => l.map((x) => [name, say(x.key), x.count, x.open, x.verdicts, x.false]))]);
+  const all = (): (string | number)[][] => [["", "", c("count"), c("still_open"), c("verdicts"), c("false_n")], ...sets.flatMap(([name, l, say]) => l.map((x) => [name, say(x.key), x.count, x.open, x.verdicts, x.false]))];
   if (!rows.length) return <p class="empty">{c("nothing")}</p>;
   return (
     <div class={stream.value === "live" ? "" : "stale"} data-testid="figures">
-      <p class="row"><b>{c("reports_n", { n: rows.length })}</b><span class="dim">{clock(at)}</span><Button onClick={() => save("wardline-24h.csv", all())}>{c("csv")}</Button></p>
+      <p class="row"><b>{c("reports_n", { n: rows.length })}</b><span class="dim">{clock(at)}</span><Files name="wardline-24h" rows={all} /></p>
       <div class="sets">
         {sets.map(([name, list, say]) => (
           <Table key={name} label={name} head={[name, c("count"), c("still_open"), c("share_false")]}>

@@ -10,8 +10,7 @@ import { Button } from "../lib/ui";
 import { w } from "../lib/words";
 import { explain, unitName } from "../desk/state";
 import { t, type Word } from "../desk/words";
-import { csv } from "./figures";
-import { percent, save, Table } from "./panes";
+import { Files, percent, Table } from "./panes";
 import { bounds, dayOf, sheet, steps, type Period, type Statistics, type Step, type TallyLine } from "./tally";
 import { c } from "./words";
 
@@ -98,7 +97,7 @@ export function Statistics(): JSX.Element {
   void now.value;
   const s = shown.value;
   const old = stream.value !== "live" || Date.now() - countedAt.value > 3 * every;
-  const file = (): string => csv(sheet(s!, { lead, category, hour, words: (k) => c(k), step: (x) => t(`step_${x}` as Word) }));
+  const rows = (): (string | number)[][] => sheet(s!, { lead, category, hour, words: (k) => c(k), step: (x) => t(`step_${x}` as Word) });
   return (
     <div class={s && old ? "stale" : ""} data-testid="statistics">
       <Periods />
@@ -106,7 +105,7 @@ export function Statistics(): JSX.Element {
       {!s ? <p class="empty" role="status">{wrong.value ? "" : c("reading")}</p> : (
         <>
           <p class="row"><b>{c("reports_n", { n: s.total.count })}</b> <span>{c("still_open")}: <b>{s.total.open}</b></span> <span>{c("share_false")}: <b>{s.total.false} ({percent(s.total.false, s.total.verdicts)})</b></span>
-            <span class="dim">{c("counted_at", { at: clock(countedAt.value) })}</span><Button onClick={() => save(`wardline-${s.from.slice(0, 10)}-${s.to.slice(0, 10)}.csv`, file())}>{c("csv")}</Button></p>
+            <span class="dim">{c("counted_at", { at: clock(countedAt.value) })}</span><Files name={`wardline-${s.from.slice(0, 10)}-${s.to.slice(0, 10)}`} rows={rows} /></p>
           {s.cut && <p class="loud" role="status">{c("cut", { at: s.earliest ? clock(s.earliest) : "" })}</p>}
           <Table label={c("by_step")} head={[c("step"), c("done"), c("median"), c("p90"), c("with_deadline"), c("late_n")]}>
             {steps.map((x) => {

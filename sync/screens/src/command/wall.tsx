@@ -30,6 +30,7 @@ export function Wall(): JSX.Element {
             {wanted.value.slice(0, 24).map((r) => (
               <li key={r.id} class={`line ${r.priority ?? ""} ${r.exercise ? "practice" : ""}`}>
                 <PriorityMark of={r.priority} /> {r.exercise && <b class="tag practice">{e("exercise")}</b>} <b>{r.category && w(r.category)}</b> {unitName(r.lead)}
+                {late.some((x) => x.row === r) && <b class="overdue">{w("overdue", { age: span(at - late.find((x) => x.row === r)!.at) })}</b>}
                 <span class="dim">{r.told.find((u) => u.holder)?.holder ?? c("unclaimed")} · {span(at - Date.parse(r.received_at ?? ""))}</span>
               </li>
             ))}

@@ -3,10 +3,11 @@
 import type { JSX } from "preact";
 import { signal } from "@preact/signals";
 import { useEffect, useRef, useState } from "preact/hooks";
-import { capCategories, certainties, responses, sendWarning, severities, textIn, urgencies, warnings, warningsAt, type Draft, type Text, type Warning } from "../lib/alerts";
+import { capCategories, certainties, practiceOf, responses, sendWarning, severities, textIn, urgencies, warnings, warningsAt, type Draft, type Text, type Warning } from "../lib/alerts";
 import { uuid } from "../lib/api";
 import type { LonLat } from "../lib/cells";
 import { clock, dated, nodeNow, now } from "../lib/clock";
+import { joined, running } from "../lib/exercises";
 import { lang } from "../lib/i18n";
 import { beat, stream } from "../lib/live";
 import { CityMap, colour, wards, type Ward } from "../lib/map";
@@ -48,7 +49,7 @@ function Item(p: { of: Warning }): JSX.Element {
   const own = unit.value === "command" || x.origin !== "core";
   return (
     <li class={`warning ${x.state}`} data-testid="warning">
-      <p class="row"><b class={open ? "loud tag" : "tag"}>{n(x.state)}</b>{x.alert.status !== "Actual" && <b class="tag loud">{n("exercise")}</b>}{text && <b>{text.event}: {text.headline}</b>}</p>
+      <p class="row"><b class={open ? "loud tag" : "tag"}>{n(x.state)}</b>{x.alert.status !== "Actual" && <b class="tag loud">{[n("exercise"), practiceOf(x)].filter(Boolean).join(": ")}</b>}{text && <b>{text.event}: {text.headline}</b>}</p>
       <p class="dim small">{dated(Date.parse(x.alert.sent))} · {x.by} · {open ? n("until", { at: dated(Date.parse(x.expires)) }) : n("was_until", { at: dated(Date.parse(x.expires)) })} · {x.wards.length > 3 ? n("wards_n", { n: x.wards.length }) : x.wards.map(name).join(", ")}{x.index === 0 ? ` · ${n("not_at_city")}` : ""}</p>
       <p class="row small"><Reached of={x} />
         {open && own && mayWarn() && <><Button onClick={() => (warning.value = { kind: "Update", of: x })}>{n("update")}</Button><Button kind="danger" onClick={() => (warning.value = { kind: "Cancel", of: x })}>{n("take_back")}</Button></>}
@@ -79,7 +80,7 @@ export function WarningBanner(): JSX.Element | null {
     <div class="banner" data-testid="warning-banner">
       {mine.slice(0, 3).map((x) => {
         const text = textIn(x.alert.info, lang.value);
-        return <span key={x.id}><b>{n("warnings")}{x.alert.status !== "Actual" ? ` (${n("exercise")})` : ""}: {text?.headline ?? text?.event}</b> <span class="dim">{n("until", { at: dated(Date.parse(x.expires)) })} · <Reached of={x} /></span>
+        return <span key={x.id}><b>{n("warnings")}{x.alert.status !== "Actual" ? ` (${[n("exercise"), practiceOf(x)].filter(Boolean).join(": ")})` : ""}: {text?.headline ?? text?.event}</b> <span class="dim">{n("until", { at: dated(Date.parse(x.expires)) })} · <Reached of={x} /></span>
           {x.origin !== "core" && mayWarn() && <> <Button onClick={() => (warning.value = { kind: "Cancel", of: x })}>{n("take_back")}</Button></>}</span>;
       })}
       {mayWarn() && unit.value !== "command" && <Button onClick={() => (warning.value = { kind: "Alert" })}>{n("warn")}</Button>}
@@ -114,8 +115,11 @@ const select = <T extends string>(label: string, list: readonly T[], value: stri
 
 const hours = [1, 3, 6, 12, 24, 72];
 
-/** What the form begins with. */
-function begin(kind: Kind, of: Warning | undefined): Draft & { hours: number } {
+/** What is being written: whether it is real may still be unsaid. */
+type Writing = Omit<Draft, "status"> & { status: Draft["status"] | ""; hours: number };
+
+/** What the form begins with. A desk that takes part in an exercise must say each time whether this one is real. */
+function begin(kind: Kind, of: Warning | undefined): Writing {
   const first = of?.alert.info[0];
   const texts = (["vi", "en"] as const).map((language): Text => {
     const t = of?.alert.info.find((x) => x.language.startsWith(language));
@@ -123,9 +127,13 @@ function begin(kind: Kind, of: Warning | undefined): Draft & { hours: number } {
     if (kind === "Cancel") return { language, event, headline: t ? n(language === "vi" ? "taken_back" : "taken_back_en", { what: headline || event }) : "", description: "", instruction: "" };
     return { language, event, headline, description, instruction };
   });
-  return { id: uuid(), msg_type: kind, status: of?.alert.status === "Exercise" ? "Exercise" : "Actual", ...(of ? { target: of.id } : {}), wards: of?.wards ?? wardsOf(), ...(first?.areas?.[0]?.polygons?.[0] && unit.value === "command" ? { polygon: first.areas[0].polygons[0] } : {}),
+  return { id: uuid(), msg_type: kind, status: of ? (of.alert.status === "Exercise" ? "Exercise" : "Actual") : running.peek().some((x) => joined.peek().has(x.id)) ? "" : "Actual", ...(of ? { target: of.id } : {}), wards: of?.wards ?? wardsOf(), ...(first?.areas?.[0]?.polygons?.[0] && unit.value === "command" ? { polygon: first.areas[0].polygons[0] } : {}),
     category: first?.categories[0] ?? "Met", response: kind === "Cancel" ? "AllClear" : (first?.response_types?.[0] ?? ""), urgency: kind === "Cancel" ? "Past" : (first?.urgency ?? "Immediate"), severity: first?.severity ?? "Severe", certainty: first?.certainty ?? "Observed", expires: "", texts, hours: 3 };
 }
+
+const Kindof = (p: { on: boolean; pick: () => void; label: string; hint: string }): JSX.Element => (
+  <label class="option"><input type="radio" name="real" checked={p.on} onChange={p.pick} /> <span>{p.label}</span> <small>{p.hint}</small></label>
+);
 
 function Form(p: { kind: Kind; of?: Warning }): JSX.Element {
   const [d, setD] = useState(() => begin(p.kind, p.of));
@@ -144,6 +152,9 @@ function Form(p: { kind: Kind; of?: Warning }): JSX.Element {
   const next = (): void => {
     const vi = d.texts[0]!;
     if ((!d.wards.length && line.length < 3) || !vi.event.trim() || !vi.headline?.trim()) return setWrong(n("missing"));
+    if (!d.status) return setWrong(n("choose_real"));
+    const x = running.value.find((y) => y.id === d.exercise);
+    if (x?.wards.length && d.wards.some((code) => !x.wards.includes(code))) return setWrong(n("not_in_exercise", { name: x.name, wards: x.wards.map(name).join(", ") }));
     setWrong("");
     set({ expires: new Date(until).toISOString() });
     setStep("read");
@@ -151,8 +162,8 @@ function Form(p: { kind: Kind; of?: Warning }): JSX.Element {
   const send = async (): Promise<void> => {
     setBusy(true);
     try {
-      const { hours: _, response, polygon, ...rest } = d;
-      const x = await sendWarning({ ...rest, texts: d.texts.filter((t) => t.event.trim()), ...(response ? { response } : {}), ...(polygon && polygon.length > 2 ? { polygon: [...polygon, polygon[0]!] } : {}) });
+      const { hours: _, response, polygon, status, ...rest } = d;
+      const x = await sendWarning({ ...rest, status: status || "Actual", texts: d.texts.filter((t) => t.event.trim()), ...(response ? { response } : {}), ...(polygon && polygon.length > 2 ? { polygon: [...polygon, polygon[0]!] } : {}) });
       said.value = n("sent", { what: textIn(x.alert.info, lang.value)?.headline ?? "", n: x.wards.length });
       leave();
     } catch (e) {
@@ -165,7 +176,7 @@ function Form(p: { kind: Kind; of?: Warning }): JSX.Element {
   if (step === "read") return (
     <Dialog title={n("preview_title")} onClose={leave}>
       <div class="preview" data-testid="preview">
-        {d.status !== "Actual" && <p class="loud"><b>{n("exercise")}</b> {n("exercise_hint")}</p>}
+        {d.status !== "Actual" && <p class="loud practice"><b>{[n("exercise"), running.value.find((x) => x.id === d.exercise)?.name ?? (p.of ? practiceOf(p.of) : "")].filter(Boolean).join(": ")}</b> {n("exercise_hint")}</p>}
         <p><b>{title}</b> · {n("until", { at: dated(until) })}</p>
         <p>{n("who")}: {d.wards.length ? d.wards.map(name).join(", ") : ""}{line.length > 2 ? ` + ${n("points", { n: line.length })}` : ""}</p>
         <p class="dim">{n(d.category as "Met")} · {n(d.urgency as "Past")} · {n(d.severity as "Minor")} · {n(d.certainty as "Likely")}{d.response ? ` · ${n(d.response as "Avoid")}` : ""}</p>
@@ -196,7 +207,13 @@ function Form(p: { kind: Kind; of?: Warning }): JSX.Element {
               {select(n("response"), responses, d.response ?? "", (response) => set({ response }), n("no_response"))}
               <Field label={n("hours")} hint={n("until", { at: dated(until) })}><select value={d.hours} onChange={(e) => set({ hours: Number(e.currentTarget.value) })}>{hours.map((h) => <option key={h} value={h}>{n("hours_n", { n: h })}</option>)}</select></Field>
             </div>
-            <label class="option"><input type="checkbox" checked={d.status === "Exercise"} onChange={(e) => set({ status: e.currentTarget.checked ? "Exercise" : "Actual" })} /> <span>{n("as_exercise")}</span> <small>{n("exercise_hint")}</small></label>
+            {p.of ? d.status !== "Actual" && <p class="loud practice"><b>{[n("exercise"), practiceOf(p.of)].filter(Boolean).join(": ")}</b> {n("exercise_hint")}</p> : (
+              <fieldset class="choices"><legend>{n("real_or_not")}</legend>
+                <Kindof on={d.status === "Actual"} pick={() => setD(({ exercise: _, ...old }) => ({ ...old, status: "Actual" }))} label={n("for_real")} hint={n("for_real_hint")} />
+                {running.value.map((x) => <Kindof key={x.id} on={d.exercise === x.id} pick={() => set({ status: "Exercise", exercise: x.id })} label={`${n("as_exercise")}: ${x.name}`} hint={n("exercise_hint")} />)}
+                {!running.value.length && <Kindof on={d.status === "Exercise"} pick={() => set({ status: "Exercise" })} label={n("as_exercise")} hint={n("exercise_hint")} />}
+              </fieldset>
+            )}
             {city ? (
               <>
                 <p><b>{n("who")}:</b> {d.wards.length > 6 ? n("wards_n", { n: d.wards.length }) : d.wards.map(name).join(", ")} {line.length > 0 && n("points", { n: line.length })}</p>

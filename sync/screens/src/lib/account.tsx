@@ -11,7 +11,7 @@ import { w } from "./words";
 
 const t = words(
   {
-    account: "Tài khoản của tôi", sessions: "Phiên đăng nhập", this_one: "Phiên này", end: "Kết thúc", end_all: "Kết thúc tất cả phiên",
+    account: "Tài khoản của tôi", sessions: "Phiên đăng nhập", this_one: "Phiên này", no_sessions: "Không có phiên nào đang mở ở đây.", end_this: "Kết thúc phiên từ {from}", end: "Kết thúc", end_all: "Kết thúc tất cả phiên",
     end_all_hint: "Mọi máy đang dùng tài khoản này, kể cả máy này, phải đăng nhập lại.", used: "dùng cách đây {age}", began: "bắt đầu {at}",
     at_city: "Các phiên mở tại thành phố. Kết thúc tất cả thì phiên tại các phường cũng hết.", at_station: "Các phiên mở tại trạm phường này.",
     ends: "Không dùng {idle} phút thì phiên tự hết; lâu nhất {life} giờ. Màn hình đang mở luôn được tính là đang dùng.",
@@ -22,7 +22,7 @@ const t = words(
     unknown_program: "chương trình khác",
   },
   {
-    account: "My account", sessions: "Sessions", this_one: "This session", end: "End", end_all: "End all sessions",
+    account: "My account", sessions: "Sessions", this_one: "This session", no_sessions: "No session is open here.", end_this: "End the session from {from}", end: "End", end_all: "End all sessions",
     end_all_hint: "Everyone who uses this account, here too, has to log in again.", used: "used {age} ago", began: "began {at}",
     at_city: "Sessions that began at the city. Ending all also ends those at the wards.", at_station: "Sessions that began at this ward's station.",
     ends: "A session ends after {idle} minutes without use, and after {life} hours in any case. An open screen counts as use.",
@@ -34,8 +34,8 @@ const t = words(
   },
 );
 
-interface SessionRow { id: string; began: Stamp; seen: Stamp; from?: string; with?: string; this?: boolean }
-interface Sessions { items: SessionRow[]; idle_s: number; life_s: number; listed: "city" | "station" }
+export interface SessionRow { id: string; began: Stamp; seen: Stamp; from?: string; with?: string; this?: boolean }
+export interface Sessions { items: SessionRow[]; idle_s: number; life_s: number; listed: "city" | "station" }
 
 /** The dialog stands open. */
 export const accountOpen = signal(false);
@@ -97,6 +97,25 @@ export function AccountButton(): JSX.Element {
   return <span class="who"><Button kind="quiet" title={t("account")} onClick={() => (accountOpen.value = true)}>{o.user} <span class="dim">{w(o.role)}</span></Button></span>;
 }
 
+/** The sessions of an account: where from, with what, since when, used when; onEnd ends one, without it they are only read. */
+export function SessionList(p: { of: Sessions; onEnd?: (id: string) => void }): JSX.Element {
+  const { of: list } = p;
+  return (
+    <>
+      <p class="dim">{t(list.listed === "city" ? "at_city" : "at_station")} {t("ends", { idle: Math.round(list.idle_s / 60), life: Math.round(list.life_s / 3600) })}</p>
+      {list.items.length === 0 && <p class="empty">{t("no_sessions")}</p>}
+      <ul class="sessions" data-testid="sessions">
+        {list.items.map((s) => (
+          <li key={s.id} class="row">
+            <span class="grow"><b>{s.this ? t("this_one") : (s.from ?? "?")}</b> <span class="dim">{s.with === "program" || !s.with ? t("unknown_program") : s.with}{s.this && s.from ? ` · ${s.from}` : ""} · {t("began", { at: dated(s.began) })} · {t("used", { age: span(Math.max(0, nodeNow() - Date.parse(s.seen))) })}</span></span>
+            {!s.this && p.onEnd && <Button title={t("end_this", { from: s.from ?? "?" })} onClick={() => p.onEnd!(s.id)}>{t("end")}</Button>}
+          </li>
+        ))}
+      </ul>
+    </>
+  );
+}
+
 export function AccountDialog(): JSX.Element | null {
   return accountOpen.value && me.value ? <Account /> : null;
 }
@@ -122,15 +141,7 @@ function Account(): JSX.Element {
       {changing ? <PasswordForm onDone={close} /> : (
         <>
           <h3>{t("sessions")}</h3>
-          {list && <p class="dim">{t(list.listed === "city" ? "at_city" : "at_station")} {t("ends", { idle: Math.round(list.idle_s / 60), life: Math.round(list.life_s / 3600) })}</p>}
-          <ul class="sessions" data-testid="sessions">
-            {list?.items.map((s) => (
-              <li key={s.id} class="row">
-                <span class="grow"><b>{s.this ? t("this_one") : (s.from ?? "?")}</b> <span class="dim">{s.with === "program" || !s.with ? t("unknown_program") : s.with}{s.this && s.from ? ` · ${s.from}` : ""} · {t("began", { at: dated(s.began) })} · {t("used", { age: span(Math.max(0, nodeNow() - Date.parse(s.seen))) })}</span></span>
-                {!s.this && <Button onClick={() => void tried(async () => { await del(`/api/v1/me/sessions/${s.id}`); await read(); })}>{t("end")}</Button>}
-              </li>
-            ))}
-          </ul>
+          {list && <SessionList of={list} onEnd={(id) => void tried(async () => { await del(`/api/v1/me/sessions/${id}`); await read(); })} />}
           {trouble && <p role="alert" class="error">{trouble}</p>}
           <p class="row"><Button kind="danger" onClick={() => void tried(async () => { await del("/api/v1/me/sessions"); close(); me.value = null; })}>{t("end_all")}</Button> <small>{t("end_all_hint")}</small></p>
         </>

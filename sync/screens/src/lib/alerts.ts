@@ -8,12 +8,14 @@ export interface Info extends Text { categories: string[]; urgency: string; seve
 export type WarningState = "holds" | "expired" | "updated" | "cancelled" | "cancel";
 export interface Warning {
   id: ID; state: WarningState; target?: ID; wards: string[]; expires: Stamp;
-  alert: { sender: string; sent: Stamp; status: "Actual" | "Exercise" | "Test"; msg_type: "Alert" | "Update" | "Cancel"; info: Info[] };
+  alert: { sender: string; sent: Stamp; status: "Actual" | "Exercise" | "Test"; note?: string; msg_type: "Alert" | "Update" | "Cancel"; info: Info[] };
   by?: string; origin?: string; index?: number;
   reached?: { ward: string; devices: number; listening: number; at: Stamp }[];
 }
 export interface Draft {
   id: ID; msg_type: "Alert" | "Update" | "Cancel"; status: "Actual" | "Exercise"; target?: ID; wards: string[]; polygon?: LonLat[];
+  /** A running exercise of which it is a part; status is Exercise then. */
+  exercise?: ID;
   category: string; response?: string; urgency: string; severity: string; certainty: string; expires: Stamp; texts: Text[];
 }
 
@@ -25,6 +27,9 @@ export const responses = ["Shelter", "Evacuate", "Prepare", "Avoid", "Monitor", 
 
 /** What is said in the language of the reader, else the first. */
 export const textIn = (info: Info[], language: string): Info | undefined => info.find((x) => x.language.startsWith(language)) ?? info[0];
+
+/** The exercise of which a warning is a part, as its note names it; empty: it is real, or of none that is named. */
+export const practiceOf = (x: Pick<Warning, "alert">): string => (x.alert.status === "Exercise" ? (/^(.*) \([0-9a-f-]{36}\)$/m.exec(x.alert.note ?? "")?.[1] ?? "") : "");
 
 /** When a node answered: its time, and when that was by this device's clock, milliseconds. */
 export interface Asked { at: Stamp; here: number }

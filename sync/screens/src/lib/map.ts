@@ -46,13 +46,17 @@ let coloursOf = "";
 
 export interface Mark { id: string; place: Place; priority: Priority | undefined; /** Not known to be the present. */ stale: boolean; chosen: boolean; /** Of an exercise: an empty, dashed shape. */ practice?: boolean; title: () => string; /** Stands beside it all the time. */ note?: (() => string) | undefined }
 
+/** From this width on, pixels, a map is a wall's, and its marks are larger. */
+const large = 1800;
+
 /** A mark of shape and colour by priority, drawn by hand on the canvas. */
 const PriorityMarker = L.CircleMarker.extend({
-  _updatePath(this: L.CircleMarker & { _renderer: { _ctx: CanvasRenderingContext2D }; _point: L.Point; options: { mark: Mark } }) {
+  _updatePath(this: L.CircleMarker & { _renderer: { _ctx: CanvasRenderingContext2D }; _map: L.Map; _point: L.Point; options: { mark: Mark } }) {
     const ctx = this._renderer._ctx;
     const { x, y } = this._point;
     const m = this.options.mark;
-    const r = m.chosen ? 11 : 8;
+    const big = this._map.getSize().x > large ? 1.75 : 1;
+    const r = (m.chosen ? 11 : 8) * big;
     ctx.save();
     ctx.beginPath();
     if (m.priority === "P1") ctx.rect(x - r * 0.9, y - r * 0.9, r * 1.8, r * 1.8);
@@ -62,11 +66,17 @@ const PriorityMarker = L.CircleMarker.extend({
     ctx.fillStyle = m.stale || !m.priority ? colour("--nodata") : colour("--" + m.priority.toLowerCase());
     ctx.setLineDash(m.stale ? [3, 3] : []); // a dashed ward before it must not make it look old
     ctx.globalAlpha = m.stale ? 0.5 : 1;
+    // A ward has the colour of its worst incident: without a rim a P1 would vanish in a P1 ward.
+    if (!m.practice) {
+      ctx.lineWidth = 6 * big;
+      ctx.strokeStyle = colour("--background");
+      ctx.stroke();
+    }
     if (m.practice) ctx.setLineDash([4, 3]);
     else ctx.fill();
     ctx.globalAlpha = 1;
-    ctx.lineWidth = m.chosen ? 3 : m.practice ? 2.5 : 1.5;
-    ctx.strokeStyle = m.chosen ? colour("--focus") : m.practice ? colour("--text") : colour("--background");
+    ctx.lineWidth = (m.chosen ? 3 : m.practice ? 2.5 : 1.5) * big;
+    ctx.strokeStyle = m.chosen ? colour("--focus") : colour("--text");
     ctx.stroke();
     ctx.restore();
   },
