@@ -193,5 +193,5 @@ func (b *batch) action(body *record.Body) (Result, error) {
 	if err := b.tell(body, before, n); err != nil {
 		return Result{}, err
 	}
-	return b.where(OK, n, b.reclassified(body))
+	return b.where(OK, n, errors.Join(b.reclassified(body), b.claimed(body)))
 }

@@ -49,7 +49,7 @@ const dueKeySize = 2 + 8 + 8
 func dueAt(key string) uint64 { return binary.BigEndian.Uint64([]byte(key[2:10])) }
 
 // dueFrom says, by class, before which key no row is left.
-type dueFrom [dueClasses]string
+type dueFrom [dueClasses + 1]string
 
 func (f *dueFrom) reset() {
 	for c := range f {
@@ -69,6 +69,11 @@ func (b *batch) setDue(id record.ID, p record.Priority, list []record.Deadline, 
 	if slot.at == 0 {
 		return nil
 	}
+	return b.setSlot(slot, id)
+}
+
+// setSlot lets an incident be looked at at a time.
+func (b *batch) setSlot(slot dueSlot, id record.ID) error {
 	if b.part.dues == nil {
 		b.part.dues = map[dueSlot][]byte{}
 	}
@@ -143,7 +148,7 @@ func (b *batch) dueNow(class byte, enough int) ([]dueRow, error) {
 // routine.
 func (b *batch) missed() error {
 	left := missedPerTick
-	for class := range byte(dueClasses) {
+	for class := range byte(len(b.dueFrom)) {
 		rows, err := b.dueNow(class, left)
 		if err != nil {
 			return err
@@ -154,7 +159,7 @@ func (b *batch) missed() error {
 			}
 			for len(r.ids) > 0 && left > 0 && !b.unit.over(b.m.db, unitPart) {
 				id := record.ID(r.ids[:16])
-				n, err := b.miss(id, dueAt(r.key))
+				n, err := b.look(id, class, dueAt(r.key))
 				if err != nil {
 					return err
 				}
@@ -176,6 +181,14 @@ func (b *batch) missed() error {
 		b.dueFrom[class] = string(dueKey(dueSlot{class, uint64(b.meta.time) / 1000}, 0))
 	}
 	return nil
+}
+
+// look is for what has become due of an incident, a deadline or a claim; n is how much that was.
+func (b *batch) look(id record.ID, class byte, from uint64) (n int, err error) {
+	if class == idleClass {
+		return 1, b.idle(id)
+	}
+	return b.miss(id, from)
 }
 
 // miss writes an entry for each deadline from a second on that passed without its

@@ -294,5 +294,5 @@ func (b *batch) takeOther(body *record.Body, e record.Entry, hash record.Hash) e
 	if body.Kind.Broadcast() {
 		return b.wardBroadcast(body)
 	}
-	return errors.Join(b.reclassified(body), b.password(body))
+	return errors.Join(b.reclassified(body), b.claimed(body), b.password(body))
 }

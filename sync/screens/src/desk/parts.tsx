@@ -35,7 +35,7 @@ export const kindWord = (k: string): string => t((kinds.includes(k) ? `k_${k}` :
 export function reasonWord(reason: string | undefined): string {
   if (!reason) return "";
   const [head, tail] = reason.split(":");
-  const known: Record<string, Word> = { true: "true", doubtful: "doubtful", false: "false", duplicate: "duplicate" };
+  const known: Record<string, Word> = { true: "true", doubtful: "doubtful", false: "false", duplicate: "duplicate", timeout: "timed_out" };
   if (head === "check") return t(`check_${tail}` as Word);
   if (head && known[head]) return t(known[head]) + (tail ? ` – ${t(`r_${tail}` as Word)}` : "");
   if (head === "call") return t(`o_${tail}` as Word);
