@@ -131,7 +131,9 @@ func TestLogKey_Overlap_BothSign_ThenTheNewOneAlone(t *testing.T) {
 	}
 	turned := x.n.machine.CityTime()
 	off.Store(int64(3 * logOverlap))
-	waitFor(t, "five weeks", func() bool { return x.n.machine.CityTime()-turned > logOverlap.Milliseconds()+time.Minute.Milliseconds() })
+	waitFor(t, "five weeks", func() bool {
+		return x.n.machine.CityTime()-turned > logOverlap.Milliseconds()+time.Minute.Milliseconds()
+	})
 	x.mustReport(3, record.Fire)
 	if n := len(x.signatures()); n != 1 {
 		t.Errorf("%d signatures after it", n)

@@ -13,12 +13,9 @@ import (
 	"math/rand/v2"
 	"net"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"sync"
-	"syscall"
-	"time"
 
 	"wardline/core"
 	"wardline/edge"
@@ -70,26 +67,6 @@ type City struct {
 	kids    []*child
 
 	mu sync.Mutex // guards what changes in city.json
-}
-
-// child is one process of the city.
-type child struct {
-	name string
-	args []string
-	dir  string
-
-	mu      sync.Mutex // guards below
-	cmd     *exec.Cmd
-	stopped bool
-	gone    chan struct{} // closed when cmd has ended; nil before the first start
-	wake    chan struct{}
-}
-
-func (k *child) ended() {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	k.cmd = nil
-	close(k.gone)
 }
 
 // New makes or reads the plan; it starts nothing.
@@ -369,72 +346,4 @@ func (c *City) add(name, role string, conf any) error {
 	}
 	c.kids = append(c.kids, &child{name: name, args: []string{role, "--config", file}, dir: c.o.Dir, wake: make(chan struct{}, 1)})
 	return nil
-}
-
-// restartAfter is how long a dead child stays dead.
-const restartAfter = time.Second
-
-// keep runs a child and starts it again when it dies.
-func (c *City) keep(ctx context.Context, k *child) {
-	for ctx.Err() == nil {
-		k.mu.Lock()
-		stopped := k.stopped
-		k.mu.Unlock()
-		if !stopped {
-			if err := c.once(ctx, k); err != nil && ctx.Err() == nil {
-				c.log.Warn("a process of the city ended", "name", k.name, "err", err)
-				if err := c.publishIfReady(); err != nil { // its pid is nobody's now
-					c.log.Error("city.json", "err", err)
-				}
-			}
-		}
-		k.mu.Lock()
-		stopped = k.stopped || c.o.NoRestart
-		k.mu.Unlock()
-		wait := make(<-chan time.Time)
-		if !stopped {
-			wait = time.After(restartAfter)
-		}
-		select {
-		case <-ctx.Done():
-		case <-wait:
-		case <-k.wake:
-		}
-	}
-}
-
-func (c *City) once(ctx context.Context, k *child) error {
-	out, err := os.OpenFile(filepath.Join(k.dir, k.name+".log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
-	if err != nil {
-		return err
-	}
-	defer func() { _ = out.Close() }() // the child has its own
-	cmd := exec.Command(c.o.Binary, k.args...)
-	cmd.Stdout, cmd.Stderr = out, out
-	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
-	if err := cmd.Start(); err != nil {
-		return err
-	}
-	k.mu.Lock()
-	k.cmd, k.gone = cmd, make(chan struct{})
-	k.mu.Unlock()
-	defer k.ended()
-	done := make(chan error, 1)
-	go func() { done <- cmd.Wait() }()
-	if err := c.publishIfReady(); err != nil {
-		c.log.Error("city.json", "err", err)
-	}
-	select {
-	case err := <-done:
-		return err
-	case <-ctx.Done():
-	}
-	_ = cmd.Process.Signal(syscall.SIGTERM) // it may have ended by itself
-	select {
-	case err := <-done:
-		return err
-	case <-time.After(15 * time.Second):
-		_ = cmd.Process.Kill() // it had its time
-		return <-done
-	}
 }
