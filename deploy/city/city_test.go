@@ -242,7 +242,6 @@ func (w *town) control(command string, args map[string][]string) {
 // TestCity_CutLeaderKilledStationKilled_EveryAcknowledgedReportOnce is the
 // promise from outside: real processes, real sockets, real kills.
 func TestCity_CutLeaderKilledStationKilled_EveryAcknowledgedReportOnce(t *testing.T) {
-	t.Parallel()
 	if testing.Short() {
 		t.Skip("starts a whole city")
 	}
@@ -330,7 +329,6 @@ type incidentJSON struct {
 // TestCity_ReportAtBothDoorsDuringACut_IsOneReport also follows the claim from
 // the ward to the command centre, and the city's own report down to the ward.
 func TestCity_ReportAtBothDoorsDuringACut_IsOneReport(t *testing.T) {
-	t.Parallel()
 	if testing.Short() {
 		t.Skip("starts a whole city")
 	}

@@ -204,7 +204,6 @@ func TestServers_CAPFromOutside_IsWarnedAndServed(t *testing.T) {
 // it connects and when it changes, its acknowledgement is counted at the city, a ward
 // that is cut off warns its own people, and the city knows that after healing.
 func TestCity_WardCutOff_WarnsItselfAndTheCityHearsOfIt(t *testing.T) {
-	t.Parallel()
 	if testing.Short() {
 		t.Skip("starts a whole city")
 	}

@@ -13,7 +13,6 @@ import (
 // TestCity_Device_AddedAtTheCore_SpeaksToItsStation_AndIsDroppedWhenThatHears adds a
 // kiosk, revokes it while the ward is cut off, and heals the line.
 func TestCity_Device_AddedAtTheCore_SpeaksToItsStation_AndIsDroppedWhenThatHears(t *testing.T) {
-	t.Parallel()
 	if testing.Short() {
 		t.Skip("starts a whole city")
 	}

@@ -129,7 +129,6 @@ func hasAlarm(alarms []string, words string) bool {
 // TestCity_RestoredDiskImage_IsNamed_AndTheStationGetsBackWhatItLacks puts an
 // old copy of a station's disk back in its place.
 func TestCity_RestoredDiskImage_IsNamed_AndTheStationGetsBackWhatItLacks(t *testing.T) {
-	t.Parallel()
 	if testing.Short() {
 		t.Skip("starts a whole city")
 	}
@@ -180,7 +179,6 @@ func TestCity_RestoredDiskImage_IsNamed_AndTheStationGetsBackWhatItLacks(t *test
 // TestCity_ClonedStation_IsNamed_AndBothMachinesReportsAreThereOnce runs a
 // second process from a copy of a station's disk.
 func TestCity_ClonedStation_IsNamed_AndBothMachinesReportsAreThereOnce(t *testing.T) {
-	t.Parallel()
 	if testing.Short() {
 		t.Skip("starts a whole city")
 	}
@@ -206,9 +204,12 @@ func TestCity_ClonedStation_IsNamed_AndBothMachinesReportsAreThereOnce(t *testin
 	all = append(all, w.send(other, 1)...)
 	w.once(all)
 	w.wait("the clone is named", func() bool { return w.kinds()["alarm"] > before })
-	w.wait("both machines say so", func() bool {
-		return hasAlarm(w.line(st).Alarms, "two disks") && hasAlarm(w.line(other).Alarms, "two disks")
-	})
+	// By what both logs hold, or by two lines at once: the machines share one outbox, and what one has taken the other may miss.
+	told := func(base string) bool {
+		a := w.line(base).Alarms
+		return hasAlarm(a, "two disks") || hasAlarm(a, "two machines")
+	}
+	w.wait("both machines say so", func() bool { return told(st) && told(other) })
 	shown := func(when string) {
 		w.t.Helper()
 		ward, id := w.login(st, "ward_officer"), w.send(other, 1)[0]

@@ -21,7 +21,6 @@ import (
 // the erasure and not after it is complete; the other report is read as before, and the
 // log that was exported is whole.
 func TestCity_Erased_NothingOnAnyDiskOpensIt(t *testing.T) {
-	t.Parallel()
 	if testing.Short() {
 		t.Skip("starts a whole city")
 	}

@@ -13,7 +13,6 @@ import (
 // and are closed together at the end; a real call among them is made real and has deadlines again;
 // a report that names an exercise elsewhere, or one that has ended, is real.
 func TestCity_Exercise_MarkedEverywhereNeverMissed_RealRingsAgain(t *testing.T) {
-	t.Parallel()
 	if testing.Short() {
 		t.Skip("starts a whole city")
 	}

@@ -97,7 +97,6 @@ func (p *phone) steps(id string) string {
 // TestCity_MQTT_ReceiptsFromWardToSeen follows a report over MQTT: acknowledged
 // at the ward during a cut, by the city after it, and seen with an officer's claim.
 func TestCity_MQTT_ReceiptsFromWardToSeen(t *testing.T) {
-	t.Parallel()
 	if testing.Short() {
 		t.Skip("starts a whole city")
 	}
@@ -163,7 +162,6 @@ func TestCity_MQTT_ReceiptsFromWardToSeen(t *testing.T) {
 // client that people paste: the acknowledged ids of a stream of publishes, with
 // the station killed in it, are all in the city once.
 func TestCity_MQTT_StationKilledInMidStream_EveryAcknowledgedReportOnce(t *testing.T) {
-	t.Parallel()
 	if testing.Short() {
 		t.Skip("starts a whole city")
 	}

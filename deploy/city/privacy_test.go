@@ -18,7 +18,6 @@ import (
 // without an opening, is searched: logs, figures, lists, live events, the city's log,
 // and every file of the Raft logs, the states, the ledgers and the lists.
 func TestCity_PlantedNamesAndNumbers_StandNowhereInTheClear(t *testing.T) {
-	t.Parallel()
 	if testing.Short() {
 		t.Skip("starts a whole city")
 	}

@@ -46,7 +46,6 @@ func needBrowser(t *testing.T) {
 // TestCitizenPage_NetworkTabAndClock_EveryReportOnce: the promise as a frightened
 // person's phone sees it.
 func TestCitizenPage_NetworkTabAndClock_EveryReportOnce(t *testing.T) {
-	t.Parallel()
 	needBrowser(t)
 	browse(t, startTown(t), "citizen.test.mjs")
 }
@@ -54,7 +53,6 @@ func TestCitizenPage_NetworkTabAndClock_EveryReportOnce(t *testing.T) {
 // TestCommandCentre_ReportsStationsFigures_AreThePresentOrSayNot: a report as it
 // comes, a station that falls silent, the figures, the wall, a department's desk.
 func TestCommandCentre_ReportsStationsFigures_AreThePresentOrSayNot(t *testing.T) {
-	t.Parallel()
 	needBrowser(t)
 	browse(t, startTown(t), "command.test.mjs")
 }
@@ -62,7 +60,6 @@ func TestCommandCentre_ReportsStationsFigures_AreThePresentOrSayNot(t *testing.T
 // TestWarnings_TwoPressesCitizenAndCut_SayWhatHolds: a public warning from the form to
 // the citizen's page, with its counts and its end, and from a ward that is cut off.
 func TestWarnings_TwoPressesCitizenAndCut_SayWhatHolds(t *testing.T) {
-	t.Parallel()
 	needBrowser(t)
 	browse(t, startTown(t), "warnings.test.mjs")
 }
@@ -70,7 +67,6 @@ func TestWarnings_TwoPressesCitizenAndCut_SayWhatHolds(t *testing.T) {
 // TestAdministration_SecondWardOfficersDevicesRules_EveryChangeSaysWho: what an
 // administrator does in the browser, what an auditor sees of it, and nobody else.
 func TestAdministration_SecondWardOfficersDevicesRules_EveryChangeSaysWho(t *testing.T) {
-	t.Parallel()
 	needBrowser(t)
 	browse(t, startTown(t), "admin.test.mjs")
 }
@@ -78,7 +74,6 @@ func TestAdministration_SecondWardOfficersDevicesRules_EveryChangeSaysWho(t *tes
 // TestExercise_MarkedRungWhereJoinedMadeRealAndEnded: an exercise at the command centre, a
 // ward's desk and a citizen's phone.
 func TestExercise_MarkedRungWhereJoinedMadeRealAndEnded(t *testing.T) {
-	t.Parallel()
 	needBrowser(t)
 	browse(t, startTown(t), "exercise.test.mjs")
 }

@@ -18,7 +18,6 @@ import (
 // README.md says: a token, one line on the box, an officer, a device; until a report made there
 // stands on the ward's desk and on the command centre's.
 func TestCity_SecondWard_OneLineOnTheBox_ReportOnBothDesks(t *testing.T) {
-	t.Parallel()
 	if testing.Short() {
 		t.Skip("starts a whole city")
 	}

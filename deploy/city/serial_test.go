@@ -34,7 +34,6 @@ func talk(t *testing.T, port string, data []byte, want int) []byte {
 // TestCity_BytesOnASerialLine_BecomeRoutedIncidents presses the button and
 // plays a receiver: a duress alarm, its heartbeat, a test, its restore, junk.
 func TestCity_BytesOnASerialLine_BecomeRoutedIncidents(t *testing.T) {
-	t.Parallel()
 	if testing.Short() {
 		t.Skip("starts a whole city")
 	}

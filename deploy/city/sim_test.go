@@ -17,7 +17,6 @@ import (
 // TestCity_SimulatedPanelAndButton_OpenWhatTheirEventsMean plays five events of
 // a receiver and two presses against a whole city.
 func TestCity_SimulatedPanelAndButton_OpenWhatTheirEventsMean(t *testing.T) {
-	t.Parallel()
 	if testing.Short() {
 		t.Skip("starts a whole city")
 	}
@@ -77,7 +76,6 @@ func TestCity_SimulatedPanelAndButton_OpenWhatTheirEventsMean(t *testing.T) {
 // TestCity_SimulatedApps_EveryAcknowledgedReportIsInTheCityOnce plays apps over
 // both ways, kills the station in the middle and cuts the line.
 func TestCity_SimulatedApps_EveryAcknowledgedReportIsInTheCityOnce(t *testing.T) {
-	t.Parallel()
 	if testing.Short() {
 		t.Skip("starts a whole city")
 	}

@@ -16,7 +16,6 @@ import (
 // malformed input that is kept raw, and nothing that is there opens one. With another key a
 // station says what is wrong.
 func TestCity_StolenDisks_OpenNothing(t *testing.T) {
-	t.Parallel()
 	if testing.Short() {
 		t.Skip("starts a whole city")
 	}

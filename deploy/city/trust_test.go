@@ -216,7 +216,6 @@ func (f *fleet) own(keys string) *trust.Holder {
 
 // TestCity_TLS_DoorsForPeopleAndDevices speaks to a city to try over TLS alone.
 func TestCity_TLS_DoorsForPeopleAndDevices(t *testing.T) {
-	t.Parallel()
 	if testing.Short() {
 		t.Skip("starts a whole city")
 	}

@@ -14,7 +14,6 @@ import (
 // TestCity_WardsImported_RouteByBoundary draws one ward around a place whose
 // nearest centre is another's; WARDS_FILE names a real file to import as well.
 func TestCity_WardsImported_RouteByBoundary(t *testing.T) {
-	t.Parallel()
 	if testing.Short() {
 		t.Skip("starts a whole city")
 	}
@@ -58,7 +57,6 @@ func TestCity_WardsImported_RouteByBoundary(t *testing.T) {
 // boundary and rules at the core, cuts the line, and looks at what the station makes
 // of a report alone, after a restart as well.
 func TestCity_RulesAndWards_ReachTheStation_WhichRoutesAloneByThem(t *testing.T) {
-	t.Parallel()
 	if testing.Short() {
 		t.Skip("starts a whole city")
 	}

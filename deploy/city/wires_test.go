@@ -66,7 +66,6 @@ func TestInodeOf_EndOfAConnection_IsTheDialersSocket(t *testing.T) {
 // the station's are not. The others elect, the one that led knows that it does not, and
 // after healing all agree on what came meanwhile.
 func TestWires_LeaderCutFromTheOthers_AnotherLeads(t *testing.T) {
-	t.Parallel()
 	if testing.Short() {
 		t.Skip("starts a whole city")
 	}
