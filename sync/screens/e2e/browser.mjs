@@ -11,7 +11,16 @@ export const city = process.env.CITY_JSON ? JSON.parse(readFileSync(process.env.
  * --no-sandbox: tests may run as root; they open our own pages alone. Sound needs a gesture, as in an officer's browser.
  * @param {string[]} more
  */
-export const open = (...more) => chromium.launch({ executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium", args: ["--no-sandbox", "--autoplay-policy=user-gesture-required", ...more] });
+export async function open(...more) {
+  const how = { executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium", args: ["--no-sandbox", "--autoplay-policy=user-gesture-required", ...more] };
+  for (let tries = 3; ; tries--) {
+    try {
+      return await chromium.launch(how);
+    } catch (e) { // now and then it crashes before it has begun (SIGSEGV), which says nothing of our pages
+      if (tries === 1) throw e;
+    }
+  }
+}
 
 /** A call of an officer with this role at the command centre; the answer as JSON. */
 export async function officer(role) {
