@@ -14,7 +14,7 @@ import (
 // An incident stands in one row of rowDue at a time: that of its next deadline, by
 // the second, together with others of its class that the same command made due then.
 // When the second has passed, the incident is folded, what it missed is said, and it
-// moves on to the deadline after.
+// moves on to the deadline after. Claims have rows of their own beside it (idle.go).
 
 const (
 	// missedPerTick bounds how many deadlines one tick takes, those of the highest
@@ -217,19 +217,26 @@ func (b *batch) miss(id record.ID, from uint64) (n int, err error) {
 }
 
 func (b *batch) missedOne(in *record.Incident, d record.Deadline) error {
-	id := routing.MissedID(in.ID, routing.Step(d.Step), in.Epoch)
-	if n, err := b.known(id); err != nil || n > 0 {
-		return err
+	said, err := b.conclude(&record.Body{ID: routing.MissedID(in.ID, routing.Step(d.Step), in.Epoch), Incident: in.ID, Kind: record.KindMissed, Origin: record.CoreOrigin,
+		HLC: record.HLCAt(b.meta.time), Clock: record.ClockSure, ReceivedAt: b.meta.time, Payload: record.Payload{Step: d.Step, Until: d.At, Epoch: in.Epoch}})
+	if said {
+		b.late++
 	}
-	body := record.Body{ID: id, Incident: in.ID, Kind: record.KindMissed, Origin: record.CoreOrigin, HLC: record.HLCAt(b.meta.time),
-		Clock: record.ClockSure, ReceivedAt: b.meta.time, Payload: record.Payload{Step: d.Step, Until: d.At, Epoch: in.Epoch}}
-	before, err := b.toldOf(&body)
+	return err
+}
+
+// conclude writes an entry of the city's whose id follows from its cause, and tells who is
+// concerned; nothing if it was said before.
+func (b *batch) conclude(body *record.Body) (said bool, err error) {
+	if n, err := b.known(body.ID); err != nil || n > 0 {
+		return false, err
+	}
+	before, err := b.toldOf(body)
 	if err != nil {
-		return err
+		return false, err
 	}
-	if _, _, err := b.putCore(&body, 0, record.KindMissed, 0); err != nil {
-		return err
+	if _, _, err := b.putCore(body, 0, body.Kind, 0); err != nil {
+		return false, err
 	}
-	b.late++
-	return b.tell(&body, before, b.meta.index)
+	return true, b.tell(body, before, b.meta.index)
 }

@@ -73,19 +73,8 @@ func (b *batch) idle(id record.ID) error {
 // release takes an incident from its holder. The entry's id is the claim's: it happens once.
 func (b *batch) release(in *record.Incident, u record.UnitState) error {
 	claim := u.Holder.By
-	id := record.DerivedID("timed-out", claim.Entry[:])
-	if n, err := b.known(id); err != nil || n > 0 {
-		return err
-	}
-	body := record.Body{ID: id, Incident: in.ID, Kind: record.KindRelease, Origin: record.CoreOrigin, Deps: []record.ID{claim.Entry},
-		HLC: max(record.HLCAt(b.meta.time), claim.HLC+1), Clock: record.ClockSure, ReceivedAt: b.meta.time,
-		Payload: record.Payload{Unit: u.Unit, Target: claim.Entry, Epoch: in.Epoch, Reason: "timeout"}}
-	before, err := b.toldOf(&body)
-	if err != nil {
-		return err
-	}
-	if _, _, err := b.putCore(&body, 0, record.KindRelease, 0); err != nil {
-		return err
-	}
-	return b.tell(&body, before, b.meta.index)
+	_, err := b.conclude(&record.Body{ID: record.DerivedID("timed-out", claim.Entry[:]), Incident: in.ID, Kind: record.KindRelease, Origin: record.CoreOrigin,
+		Deps: []record.ID{claim.Entry}, HLC: max(record.HLCAt(b.meta.time), claim.HLC+1), Clock: record.ClockSure, ReceivedAt: b.meta.time,
+		Payload: record.Payload{Unit: u.Unit, Target: claim.Entry, Epoch: in.Epoch, Reason: "timeout"}})
+	return err
 }

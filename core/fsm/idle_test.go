@@ -42,17 +42,20 @@ func (h *held) act(at record.Origin, k record.Kind, ms int64, p record.Payload) 
 	return b.ID
 }
 
-func (h *held) fold() *record.Incident {
-	h.t.Helper()
-	rows, err := h.m.Incident(h.first.Incident)
+func (h *held) fold() *record.Incident { return foldOf(h.t, h.m, h.first.Incident) }
+
+// foldOf is an incident as the city's entries tell it.
+func foldOf(t *testing.T, m *Machine, id record.ID) *record.Incident {
+	t.Helper()
+	rows, err := m.Incident(id)
 	if err != nil {
-		h.t.Fatal(err)
+		t.Fatal(err)
 	}
 	var list []record.Body
 	for _, r := range rows {
 		list = append(list, r.Body)
 	}
-	return record.Fold(h.first.Incident, list)
+	return record.Fold(id, list)
 }
 
 // until lets the city's time pass from one second to another, and gives the one in which
@@ -147,31 +150,9 @@ func TestMachine_ClaimsThatGoNowhere_HoweverApplied_AreTheSame(t *testing.T) {
 	for i := range int64(160) {
 		l.add(Tick(now + 4500*i))
 	}
-	whole, dir := open(t), t.TempDir()
-	if _, err := whole.ApplyBatch(l.entries); err != nil {
-		t.Fatal(err)
-	}
-	single := mustOpen(t, dir)
-	for i, e := range l.entries {
-		if _, err := single.ApplyBatch([]LogEntry{e}); err != nil {
-			t.Fatal(err)
-		}
-		if i%31 == 7 {
-			if err := single.Close(); err != nil {
-				t.Fatal(err)
-			}
-			single = mustOpen(t, dir)
-		}
-	}
-	t.Cleanup(func() { _ = single.Close() })
+	whole, single := bothWays(t, &l, func(i int) bool { return i%31 == 7 })
 	if a, b := kinds(t, whole)["release"], kinds(t, single)["release"]; a != 40 || b != 40 {
 		t.Fatalf("%d and %d of 40 claims were released", a, b)
 	}
-	a, err := whole.Digest()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if b, err := single.Digest(); err != nil || a != b {
-		t.Fatalf("%+v and %+v (%v)", a, b, err)
-	}
+	sameDigest(t, whole, single)
 }

@@ -26,17 +26,7 @@ func TestMachine_AnotherCategory_TellsItsDepartments(t *testing.T) {
 			}
 		}
 		apply(b)
-		fold := func() *record.Incident {
-			rows, err := m.Incident(first.Incident)
-			if err != nil {
-				t.Fatal(err)
-			}
-			var list []record.Body
-			for _, r := range rows {
-				list = append(list, r.Body)
-			}
-			return record.Fold(first.Incident, list)
-		}
+		fold := func() *record.Incident { return foldOf(t, m, first.Incident) }
 		in := fold()
 		rule := routing.DefaultRules().For(record.TrafficAccident, false)
 		if _, ok := in.Unit("PC08"); !ok || in.Priority != rule.Priority || in.Deadlines[0].At != now+rule.Limits[0].Within.Milliseconds() {

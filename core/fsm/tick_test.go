@@ -10,6 +10,40 @@ import (
 	"wardline/sync/record"
 )
 
+// bothWays applies a log at once, and entry by entry by a node that is started again after some of them.
+func bothWays(t *testing.T, l *log, again func(i int) bool) (whole, single *Machine) {
+	t.Helper()
+	whole, dir := open(t), t.TempDir()
+	if _, err := whole.ApplyBatch(l.entries); err != nil {
+		t.Fatal(err)
+	}
+	single = mustOpen(t, dir)
+	for i, e := range l.entries {
+		if _, err := single.ApplyBatch([]LogEntry{e}); err != nil {
+			t.Fatal(err)
+		}
+		if again(i) {
+			if err := single.Close(); err != nil {
+				t.Fatal(err)
+			}
+			single = mustOpen(t, dir)
+		}
+	}
+	t.Cleanup(func() { _ = single.Close() })
+	return whole, single
+}
+
+func sameDigest(t *testing.T, x, y *Machine) {
+	t.Helper()
+	a, err := x.Digest()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if b, err := y.Digest(); err != nil || a != b {
+		t.Fatalf("%+v and %+v (%v)", a, b, err)
+	}
+}
+
 // Deadlines that are set, taken and looked for in one transaction, in many, and
 // by a node that was started again are the same, and none is passed over.
 func TestMachine_MissedDeadlines_HoweverApplied_AreTheSame(t *testing.T) {
@@ -31,23 +65,7 @@ func TestMachine_MissedDeadlines_HoweverApplied_AreTheSame(t *testing.T) {
 	for i := range int64(250) {
 		l.add(Tick(now + 5000*(24+i)))
 	}
-	whole, dir := open(t), t.TempDir()
-	if _, err := whole.ApplyBatch(l.entries); err != nil {
-		t.Fatal(err)
-	}
-	single := mustOpen(t, dir)
-	for i, e := range l.entries {
-		if _, err := single.ApplyBatch([]LogEntry{e}); err != nil {
-			t.Fatal(err)
-		}
-		if i%100 == 7 || (i < 30 && i%3 == 0) {
-			if err := single.Close(); err != nil {
-				t.Fatal(err)
-			}
-			single = mustOpen(t, dir)
-		}
-	}
-	t.Cleanup(func() { _ = single.Close() })
+	whole, single := bothWays(t, &l, func(i int) bool { return i%100 == 7 || (i < 30 && i%3 == 0) })
 	rows, err := whole.After(0, 1_000_000)
 	if err != nil {
 		t.Fatal(err)
@@ -69,13 +87,7 @@ func TestMachine_MissedDeadlines_HoweverApplied_AreTheSame(t *testing.T) {
 	if a, b := whole.CityIndex(), single.CityIndex(); a != b {
 		t.Fatalf("city index %d and %d", a, b)
 	}
-	a, err := whole.Digest()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if b, err := single.Digest(); err != nil || a != b {
-		t.Fatalf("%+v and %+v (%v)", a, b, err)
-	}
+	sameDigest(t, whole, single)
 }
 
 // threadTime is the processor time of this thread: what an apply itself costs,
