@@ -9,6 +9,7 @@ import (
 
 	"github.com/dgraph-io/badger/v4"
 
+	"wardline/sync/packed"
 	"wardline/sync/record"
 )
 
@@ -33,6 +34,7 @@ type batch struct {
 	ranges []ownRange
 	keys   []byte
 	used   []nearBlock // whose buffers the transaction refers to
+	packed [][]byte    // the same of packed blocks
 	// broken is the first write that the store refused: the whole batch fails.
 	broken error
 	// onCommit runs after the sync, before the answers.
@@ -59,11 +61,25 @@ const maxSpare = 4
 func (b *batch) end() {
 	b.tx.Discard()
 	for i := range b.used {
-		buf := b.used[i].v
-		if buf != nil && len(b.l.spare) < maxSpare && cap(buf) <= 2*maxBlock {
-			b.l.spare = append(b.l.spare, buf[:0])
-		}
+		b.spare(b.used[i].v)
 	}
+	for _, buf := range b.packed {
+		b.spare(buf)
+	}
+}
+
+func (b *batch) spare(buf []byte) {
+	if buf != nil && len(b.l.spare) < maxSpare && cap(buf) <= 2*maxBlock {
+		b.l.spare = append(b.l.spare, buf[:0])
+	}
+}
+
+// room is a spare buffer, or nil.
+func (b *batch) room() (buf []byte) {
+	if n := len(b.l.spare); n > 0 {
+		buf, b.l.spare = b.l.spare[n-1], b.l.spare[:n-1]
+	}
+	return buf
 }
 
 // append puts one entry, with what belongs to it, into the transaction.
@@ -175,9 +191,7 @@ func (b *batch) hold(h *held) error {
 		}
 	}
 	if len(b.block) == 0 {
-		if n := len(b.l.spare); n > 0 {
-			b.block, b.l.spare = b.l.spare[n-1], b.l.spare[:n-1]
-		} else {
+		if b.block = b.room(); b.block == nil {
 			b.block = make([]byte, 0, b.l.usual)
 		}
 		b.block, b.first = append(b.block, blockVersion), b.pos+1
@@ -200,7 +214,13 @@ func (b *batch) closeBlock() error {
 	if len(b.block) == 0 {
 		return nil
 	}
-	err := b.set(blockKey(b.first), b.block)
+	row := b.block
+	if len(b.block) >= packed.Least {
+		if row = packed.Pack(b.room(), b.block); row[0] == packed.Mark {
+			b.packed = append(b.packed, row)
+		}
+	}
+	err := b.set(blockKey(b.first), row)
 	for _, r := range b.ranges {
 		err = errors.Join(err, b.set(rangeKey(r.name, r.last), r.encode()))
 	}

@@ -4,9 +4,11 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/dgraph-io/badger/v4"
 
+	"wardline/sync/packed"
 	"wardline/sync/record"
 )
 
@@ -16,12 +18,24 @@ import (
 //
 // Layout: the version, then each entry as uvarint length, flags, for a foreign
 // one its city index (8 bytes, big-endian), the entry (record.Entry.Append), and
-// what was kept beside the answer to its report.
+// what was kept beside the answer to its report. A large one is stored packed (sync/packed).
 const blockVersion = 1
 
 // maxBlock is where a block ends and the next begins, in bytes; one entry that is
 // larger has a block of its own. With record.MaxBody it stays below the store's value threshold.
 const maxBlock = 192 << 10
+
+// maxUnpacked bounds what a stored block may unpack to: any block, and one entry of the largest alone.
+const maxUnpacked = 1 << 20
+
+// unpack gives a stored block as it was made.
+func unpack(first uint64, v []byte) ([]byte, error) {
+	v, err := packed.Unpack(v, maxUnpacked)
+	if err != nil {
+		return nil, fmt.Errorf("%w: block at position %d: %w", errRow, first, err)
+	}
+	return v, nil
+}
 
 // Flags of an entry in a block.
 const (
@@ -129,15 +143,25 @@ func (l *Ledger) eachHeld(tx *badger.Txn, first uint64, f func(raw []byte, at pl
 	if err != nil {
 		return false, err
 	}
-	if it.ValueSize() < nearLeast {
-		return true, it.Value(func(v []byte) error { return eachOf(first, v, f) })
-	}
-	v, err := it.ValueCopy(nil)
-	if err != nil {
+	var kept []byte
+	err = it.Value(func(v []byte) error {
+		block, err := unpack(first, v)
+		switch {
+		case err != nil:
+			return err
+		case len(block) < nearLeast:
+			return eachOf(first, block, f)
+		case v[0] != packed.Mark:
+			block = slices.Clone(v)
+		}
+		kept = block
+		return nil
+	})
+	if err != nil || kept == nil {
 		return true, err
 	}
-	l.near.put(first, v)
-	return true, eachOf(first, v, f)
+	l.near.put(first, kept)
+	return true, eachOf(first, kept, f)
 }
 
 func eachOf(first uint64, v []byte, f func(raw []byte, at place) error) error {

@@ -145,6 +145,10 @@ func (l *Ledger) backBy(tx *badger.Txn, bytes int64) (since uint64, chains map[c
 		since = binary.BigEndian.Uint64(it.Item().Key()[1:])
 		bytes -= it.Item().ValueSize()
 		err := it.Item().Value(func(v []byte) error {
+			v, err := unpack(since, v)
+			if err != nil {
+				return err
+			}
 			r, err := readBlock(since, v)
 			for own = own[:0]; err == nil; {
 				var raw []byte

@@ -9,6 +9,7 @@ import (
 
 	"github.com/dgraph-io/badger/v4"
 
+	"wardline/sync/packed"
 	"wardline/sync/record"
 )
 
@@ -69,10 +70,16 @@ func (s *step) bundle() error {
 	return nil
 }
 
-// encodeBundle gives a bundle of the first of some rows, newest first, and how many went in: each as its id, the length of the row,
-// and the row.
+// bundleVersion is the first byte of a bundle; one that is stored packed has another (sync/packed).
+const bundleVersion = 1
+
+// maxBundle bounds what a packed bundle may unpack to: one that ends with a row of the largest.
+const maxBundle = 1 << 20
+
+// encodeBundle gives a bundle of the first of some rows, newest first, and how many went in: the version, then each as its id, the
+// length of the row, and the row.
 func encodeBundle(rows []Row) (b []byte, n int) {
-	b = make([]byte, 0, 200*min(len(rows), bundleRows))
+	b = append(make([]byte, 0, 200*min(len(rows), bundleRows)), bundleVersion)
 	var row []byte
 	for n < len(rows) && n < bundleRows && len(b) < bundleBytes && rows[0].ReceivedAt-rows[n].ReceivedAt <= bundleSpan.Milliseconds() {
 		b = append(b, rows[n].ID[:]...)
@@ -117,7 +124,7 @@ func (s *step) write(rows []Row, b []byte) error {
 			return err
 		}
 	}
-	return s.tx.Set(t.key(bundleKey), b)
+	return s.tx.Set(t.key(bundleKey), packed.Pack(nil, b))
 }
 
 // leave takes an incident out of its bundle.
@@ -177,7 +184,10 @@ func (s *step) find(id record.ID) (*Row, error) {
 		if len(s.open) >= openBundles {
 			clear(s.open)
 		}
-		if b, err = get(s.tx.Txn, t.key(bundleKey)); err != nil {
+		if b, err = get(s.tx.Txn, t.key(bundleKey)); err == nil {
+			b, err = packed.Unpack(b, maxBundle)
+		}
+		if err != nil {
 			return nil, err
 		}
 		s.open[t] = b
@@ -193,7 +203,10 @@ func (s *step) find(id record.ID) (*Row, error) {
 
 // eachBundled calls f for the rows of a bundle, newest first.
 func eachBundled(b []byte, f func(id record.ID, raw []byte) bool) error {
-	for len(b) > 0 {
+	if len(b) == 0 || b[0] != bundleVersion {
+		return errRow
+	}
+	for b = b[1:]; len(b) > 0; {
 		if len(b) < 17 {
 			return errRow
 		}
@@ -262,6 +275,9 @@ func (p *places) peek() (*place, error) {
 			break
 		}
 		b, err := p.it.Item().ValueCopy(nil)
+		if err == nil {
+			b, err = packed.Unpack(b, maxBundle)
+		}
 		if err != nil {
 			return nil, err
 		}

@@ -8,7 +8,7 @@ import (
 )
 
 // rowVersion is the form of the rows of a store; a store of another form is built again.
-const rowVersion = 6
+const rowVersion = 7
 
 var errRow = errors.New("view: damaged row")
 
