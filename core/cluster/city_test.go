@@ -2,14 +2,15 @@ package cluster
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"log/slog"
+	"math/rand/v2"
 	"net"
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -289,8 +290,11 @@ func load(n *testNode, name string, size int, goroutines int) (stop func() []str
 	}
 }
 
+// item is a name made up to a size, with nothing in it that packing could save.
 func item(name string, size int) string {
-	return name + strings.Repeat(".", max(0, size-len(name)))
+	fill := make([]byte, max(0, size-len(name)))
+	_, _ = rand.NewChaCha8(sha256.Sum256([]byte(name))).Read(fill)
+	return name + string(fill)
 }
 
 // lossy is one node's network: while cut, nothing arrives and nothing leaves,

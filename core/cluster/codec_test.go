@@ -33,7 +33,32 @@ func TestEntry_LargestItem_Fits(t *testing.T) {
 	}
 }
 
+func TestEntry_OfADrain_IsStoredPacked_AndComesBackTheSame(t *testing.T) {
+	var items [][]byte
+	for i := range 100 {
+		items = append(items, fmt.Appendf(bytes.Repeat([]byte("hẻm 12, tầng 4; "), 40), "%d", i))
+	}
+	b := packEntry(items)
+	if b[0] != entryPacked || len(b) > 20<<10 {
+		t.Fatalf("format %d, %d bytes", b[0], len(b))
+	}
+	got, err := unpackEntry(b)
+	if err != nil || len(got) != len(items) {
+		t.Fatalf("%d items, %v", len(got), err)
+	}
+	for i := range got {
+		if !bytes.Equal(got[i], items[i]) {
+			t.Fatalf("item %d is another", i)
+		}
+	}
+	b[len(b)/2] ^= 1
+	if _, err := unpackEntry(b); !errors.Is(err, errEntrySum) {
+		t.Fatalf("flipped bit: %v", err)
+	}
+}
+
 func FuzzUnpackEntry(f *testing.F) {
+	f.Add(packEntry([][]byte{bytes.Repeat([]byte("alike "), 1000), []byte("one")}))
 	f.Add(packEntry([][]byte{[]byte("one"), bytes.Repeat([]byte("x"), 300)}))
 	f.Add([]byte{entryFormat, 0, 0, 0, 0})
 	f.Add([]byte{})

@@ -8,6 +8,7 @@ import (
 
 	"github.com/dgraph-io/badger/v4"
 
+	"wardline/sync/packed"
 	"wardline/sync/record"
 )
 
@@ -17,10 +18,14 @@ import (
 // cheaper than its entries apart by far. Where a block ends follows from the commands
 // alone, never from where a transaction ends. One element: its length (unsigned varint),
 // then what it is listed as (1 byte), the city index of the first (unsigned varint, 0
-// unless it is a repeat), and the entry.
+// unless it is a repeat), and the entry. A block is stored packed (sync/packed) where that saves something; a block
+// begins with a length above 127, so never with packed.Mark.
 
 // blockBytes is where a block is full: what a reader of one entry reads.
 const blockBytes = 16 << 10
+
+// maxUnpacked bounds what a stored block may unpack to: a full one and an entry of the largest.
+const maxUnpacked = 1 << 20
 
 // block is consecutive entries of the city, from first to before end.
 type block struct {
@@ -116,8 +121,27 @@ func blockOf(tx *badger.Txn, prefix byte, index uint64) (k block, err error) {
 		return k, nothingAt(index)
 	}
 	k.first = binary.BigEndian.Uint64(it.Item().Key()[1:])
-	k.data, err = it.Item().ValueCopy(nil)
+	if prefix != rowEntry {
+		k.data, err = it.Item().ValueCopy(nil)
+		return k, err
+	}
+	err = it.Item().Value(func(v []byte) (err error) {
+		k.data, err = unpackBlock(k.first, v)
+		return err
+	})
 	return k, err
+}
+
+// unpackBlock gives the entries of a stored block, in memory of their own.
+func unpackBlock(first uint64, v []byte) ([]byte, error) {
+	data, err := packed.Unpack(v, maxUnpacked)
+	if err != nil {
+		return nil, fmt.Errorf("%w: block at city index %d: %w", errRow, first, err)
+	}
+	if len(data) > 0 && &data[0] == &v[0] {
+		data = slices.Clone(v)
+	}
+	return data, nil
 }
 
 func entryAt(tx *badger.Txn, index uint64) (row, error) {
@@ -143,11 +167,15 @@ func entries(tx *badger.Txn, from uint64, f func(row) error) error {
 		if len(key) != 9 {
 			return errRow
 		}
-		k := block{first: binary.BigEndian.Uint64(key[1:]), data: slices.Clone(v)}
+		k := block{first: binary.BigEndian.Uint64(key[1:])}
 		if k.first != next {
 			return nothingAt(next)
 		}
-		err := k.each(from, f)
+		var err error
+		if k.data, err = unpackBlock(k.first, v); err != nil {
+			return err
+		}
+		err = k.each(from, f)
 		next = k.end
 		return err
 	})
@@ -187,7 +215,7 @@ func (b *batch) closeBlock() error {
 	}
 	b.part.open = false
 	k := &b.blocks[len(b.blocks)-1]
-	if err := b.set(indexKey(rowEntry, k.first), k.data); err != nil {
+	if err := b.set(indexKey(rowEntry, k.first), packed.Pack(nil, k.data)); err != nil {
 		return err
 	}
 	if len(b.part.keys) > 0 {

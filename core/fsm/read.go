@@ -5,9 +5,11 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"errors"
+	"fmt"
 
 	"github.com/dgraph-io/badger/v4"
 
+	"wardline/sync/packed"
 	"wardline/sync/record"
 )
 
@@ -237,6 +239,12 @@ func (m *Machine) Digest() (d Digest, err error) {
 		err = scan(tx, nil, nil, true, func(k, v []byte) error {
 			if nodeLocal(k) {
 				return nil
+			}
+			if k[0] == rowEntry { // what stands there, however it is packed
+				var err error
+				if v, err = packed.Unpack(v, maxUnpacked); err != nil {
+					return fmt.Errorf("%w: %w", errRow, err)
+				}
 			}
 			binary.BigEndian.PutUint32(n[:], uint32(len(k)))
 			binary.BigEndian.PutUint32(n[4:], uint32(len(v)))
