@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"wardline/sync/packed"
 	"wardline/sync/record"
 	"wardline/sync/wire"
 )
@@ -221,6 +222,8 @@ func (h *hall) held(lane record.LaneID) int {
 type cable struct {
 	dark  atomic.Bool
 	tries atomic.Int64
+	older bool // the city is of a version that unpacks nothing
+	bytes struct{ sent, packed atomic.Int64 }
 	serve func(context.Context, wire.UpServer) error
 	wg    sync.WaitGroup
 }
@@ -237,6 +240,19 @@ type side[Out, In any] struct {
 func (s side[Out, In]) Send(f *Out) error {
 	if s.c.dark.Load() {
 		return s.ctx.Err()
+	}
+	switch f := any(f).(type) {
+	case *wire.UpReply:
+		if w := f.GetWelcome(); w != nil && s.c.older {
+			w.Unpacks = false
+		}
+	case *wire.UpFrame:
+		if b := f.GetBatch(); b != nil {
+			s.c.bytes.sent.Add(int64(len(b.Entries)))
+			if b.Entries[0] == packed.Mark {
+				s.c.bytes.packed.Add(int64(len(b.Entries)))
+			}
+		}
 	}
 	select {
 	case s.out <- f:

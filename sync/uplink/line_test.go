@@ -10,6 +10,7 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
+	"wardline/sync/packed"
 	"wardline/sync/record"
 	"wardline/sync/wire"
 )
@@ -281,4 +282,34 @@ func TestSender_ReceiptsSlowToKeep_UrgentDoesNotWaitForThem(t *testing.T) {
 			t.Error("the line broke")
 		}
 	})
+}
+
+func TestSender_Batches_ArePackedOnlyForACityThatUnpacks(t *testing.T) {
+	for _, older := range []bool{false, true} {
+		synctest.Test(t, func(t *testing.T) {
+			d, h := newDisk(), newHall()
+			d.grow(record.Routine, 700)
+			c := &cable{serve: (&Receiver{City: h, Log: quiet()}).Serve, older: older}
+			joinCable(t, d, h, c)
+			until(t, "every entry has its receipt", time.Minute, func() bool { return d.receipt(record.Routine) == 700 })
+			sent, packed, plain := c.bytes.sent.Load(), c.bytes.packed.Load(), int64(700*record.LinkSize)
+			if older && (packed != 0 || sent < plain) || !older && (packed != sent || sent > plain*3/4) {
+				t.Errorf("to a city that unpacks nothing (%v): %d bytes sent, %d of them packed", older, sent, packed)
+			}
+		})
+	}
+}
+
+func TestReceiver_BatchPackedWrongly_IsRefusedAndNothingAppended(t *testing.T) {
+	h := newHall()
+	v := &Receiver{City: h, Log: quiet()}
+	for _, raw := range [][]byte{{packed.Mark}, {packed.Mark, 0xff, 0xff, 0xff, 0x7f, 0}, packed.Pack(nil, make([]byte, wire.MaxMessage+1))} {
+		a := v.take(t.Context(), station, record.Routine, &wire.Batch{Lane: uint32(record.Routine), Entries: raw}, nil)
+		if a.Status != wire.Answer_REFUSED {
+			t.Errorf("%.8x: %v", raw, a)
+		}
+	}
+	if h.held(record.Routine) != 0 {
+		t.Error("something was appended")
+	}
 }

@@ -12,6 +12,7 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
+	"wardline/sync/packed"
 	"wardline/sync/record"
 	"wardline/sync/wire"
 )
@@ -81,7 +82,7 @@ func (v *Receiver) Serve(ctx context.Context, stream wire.UpServer) error {
 	}
 	defer v.City.Gone(origin, g.Boot)
 	out := wire.NewOutlet(stream)
-	w := &wire.Welcome{Node: v.City.Node(), WallMs: v.City.Wall().UnixMilli(), PublicKey: v.City.PublicKey(), Wrapping: g.Public}
+	w := &wire.Welcome{Node: v.City.Node(), WallMs: v.City.Wall().UnixMilli(), PublicKey: v.City.PublicKey(), Wrapping: g.Public, Unpacks: true}
 	for _, hd := range heads {
 		w.Heads = append(w.Heads, wire.FromHead(hd))
 	}
@@ -150,7 +151,11 @@ func (v *Receiver) take(ctx context.Context, origin record.Origin, lane record.L
 		a.Status, a.Detail = wire.Answer_REFUSED, fmt.Sprintf(format, args...)
 		return a
 	}
-	e, _, err := record.DecodeEntry(b.Entries)
+	entries, err := packed.Unpack(b.Entries, wire.MaxMessage)
+	if err != nil {
+		return refuse("%v", err)
+	}
+	e, _, err := record.DecodeEntry(entries)
 	if err != nil {
 		return refuse("%v", err)
 	}
@@ -167,7 +172,7 @@ func (v *Receiver) take(ctx context.Context, origin record.Origin, lane record.L
 	}
 	ctx, cancel := context.WithTimeout(ctx, appendLimit)
 	defer cancel()
-	out, err := v.City.Append(ctx, lane, b.Entries, keys, w)
+	out, err := v.City.Append(ctx, lane, entries, keys, w)
 	if err != nil {
 		v.Log.Debug("a batch could not be committed now", "origin", origin, "err", err)
 		a.Status, a.Detail = wire.Answer_LATER, "not now"

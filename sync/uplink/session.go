@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"time"
 
+	"wardline/sync/packed"
 	"wardline/sync/record"
 	"wardline/sync/wire"
 )
@@ -48,6 +49,7 @@ type session struct {
 	wrap   *record.Wrapper
 	node   string
 	key    ed25519.PublicKey
+	pack   bool // the city unpacks batches
 	city   map[record.ChainID]record.Head
 	chains map[record.ChainID]*chain
 	under  map[uint64]flight
@@ -87,7 +89,7 @@ func (x *session) hello(ctx context.Context) error {
 	if len(w.PublicKey) != ed25519.PublicKeySize {
 		return errors.New("uplink: the city's node has no key to sign receipts with")
 	}
-	x.node, x.key = w.Node, w.PublicKey
+	x.node, x.key, x.pack = w.Node, w.PublicKey, w.Unpacks
 	if x.s.c.Trust != nil {
 		if err := x.s.c.Trust(x.node, x.key); err != nil {
 			return err
@@ -204,6 +206,9 @@ func (x *session) send(c *chain) error {
 	b := &wire.Batch{Lane: uint32(c.Chain.Lane), Number: x.number}
 	for _, e := range list {
 		b.Entries = e.Append(b.Entries)
+	}
+	if x.pack {
+		b.Entries = packed.Pack(nil, b.Entries)
 	}
 	for _, k := range keys {
 		b.Keys = append(b.Keys, k.Append(nil))

@@ -234,7 +234,7 @@ func (x *Hello) GetWrapping() []byte {
 
 type Batch struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
-	Entries       []byte                 `protobuf:"bytes,1,opt,name=entries,proto3" json:"entries,omitempty"` // consecutive entries of one chain
+	Entries       []byte                 `protobuf:"bytes,1,opt,name=entries,proto3" json:"entries,omitempty"` // consecutive entries of one chain; packed (sync/packed) where the city said that it unpacks
 	Keys          [][]byte               `protobuf:"bytes,2,rep,name=keys,proto3" json:"keys,omitempty"`
 	Lane          uint32                 `protobuf:"varint,3,opt,name=lane,proto3" json:"lane,omitempty"`
 	Number        uint64                 `protobuf:"varint,4,opt,name=number,proto3" json:"number,omitempty"` // counts batches of this stream
@@ -514,6 +514,7 @@ type Welcome struct {
 	WallMs        int64                  `protobuf:"varint,3,opt,name=wall_ms,json=wallMs,proto3" json:"wall_ms,omitempty"`
 	PublicKey     []byte                 `protobuf:"bytes,4,opt,name=public_key,json=publicKey,proto3" json:"public_key,omitempty"`
 	Wrapping      []byte                 `protobuf:"bytes,5,opt,name=wrapping,proto3" json:"wrapping,omitempty"`
+	Unpacks       bool                   `protobuf:"varint,6,opt,name=unpacks,proto3" json:"unpacks,omitempty"` // on Up: batches may be packed
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -581,6 +582,13 @@ func (x *Welcome) GetWrapping() []byte {
 		return x.Wrapping
 	}
 	return nil
+}
+
+func (x *Welcome) GetUnpacks() bool {
+	if x != nil {
+		return x.Unpacks
+	}
+	return false
 }
 
 type Answer struct {
@@ -1089,14 +1097,15 @@ const file_line_proto_rawDesc = "" +
 	"\x05batch\x18\x02 \x01(\v2\x17.wardline.line.v1.BatchH\x00R\x05batch\x12\x19\n" +
 	"\aping_ms\x18\x03 \x01(\x03H\x00R\x06pingMs\x120\n" +
 	"\x06health\x18\x04 \x01(\v2\x18.wardline.line.v1.HealthR\x06healthB\x06\n" +
-	"\x04kind\"\x9f\x01\n" +
+	"\x04kind\"\xb9\x01\n" +
 	"\aWelcome\x12\x12\n" +
 	"\x04node\x18\x01 \x01(\tR\x04node\x12,\n" +
 	"\x05heads\x18\x02 \x03(\v2\x16.wardline.line.v1.HeadR\x05heads\x12\x17\n" +
 	"\awall_ms\x18\x03 \x01(\x03R\x06wallMs\x12\x1d\n" +
 	"\n" +
 	"public_key\x18\x04 \x01(\fR\tpublicKey\x12\x1a\n" +
-	"\bwrapping\x18\x05 \x01(\fR\bwrapping\"\xd8\x01\n" +
+	"\bwrapping\x18\x05 \x01(\fR\bwrapping\x12\x18\n" +
+	"\aunpacks\x18\x06 \x01(\bR\aunpacks\"\xd8\x01\n" +
 	"\x06Answer\x12\x16\n" +
 	"\x06number\x18\x01 \x01(\x04R\x06number\x127\n" +
 	"\x06status\x18\x02 \x01(\x0e2\x1f.wardline.line.v1.Answer.StatusR\x06status\x12\x18\n" +
