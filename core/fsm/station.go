@@ -266,23 +266,31 @@ func (b *batch) newReport(body *record.Body, proposed record.HLC) error {
 }
 
 // takeOther takes an entry that is no report. The same body again, in another
-// chain (appended again after a fork), is listed as a repeat.
+// chain (appended again after a fork), is listed as a repeat. So is a station's second
+// routing of a report, which may say something else: who has the first is told of it too,
+// so that all fold the same two.
 func (b *batch) takeOther(body *record.Body, e record.Entry, hash record.Hash) error {
-	first := uint64(0)
-	if byOwnID(body) {
-		var err error
-		if first, err = b.known(body.ID); err != nil {
-			return err
-		}
+	first, listed := uint64(0), body.Kind
+	var err error
+	switch {
+	case byOwnID(body):
+		first, err = b.known(body.ID)
+	case body.Kind == record.KindRouted:
+		first, err = b.routedBefore(body)
+	}
+	if err != nil {
+		return err
 	}
 	if first > 0 {
-		return b.put(e, body, hash, record.KindRepeat, first)
+		if listed = record.KindRepeat; body.Kind != record.KindRouted {
+			return b.put(e, body, hash, listed, first)
+		}
 	}
 	before, err := b.toldOf(body)
 	if err != nil {
 		return err
 	}
-	if err := b.put(e, body, hash, body.Kind, 0); err != nil {
+	if err := b.put(e, body, hash, listed, first); err != nil {
 		return err
 	}
 	if body.Kind == record.KindErased {

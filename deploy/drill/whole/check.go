@@ -108,9 +108,7 @@ func (j *judge) once() error {
 		if e.Kind == "repeat" {
 			continue
 		}
-		// A station that was put back routes anew what it is offered again; the fold
-		// counts both as one, and the list says so of neither.
-		if ids[e.ID]++; ids[e.ID] > 1 && e.Kind != "routed" {
+		if ids[e.ID]++; ids[e.ID] > 1 {
 			return fmt.Errorf("once: entry %s (%s) is listed %d times", e.ID, e.Kind, ids[e.ID])
 		}
 		if e.Kind != "report" || e.Report == nil {
