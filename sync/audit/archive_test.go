@@ -161,14 +161,14 @@ func TestEvidence_AnyByteChangedOrLeftOut_SaysSo(t *testing.T) {
 	if err != nil || res.Incident != id || res.Entries != 9 || res.Files != 4 {
 		t.Fatal(res, err)
 	}
-	for at := 0; at < len(raw); at += stride(17) {
+	for at := 0; at < len(raw); at += stride(17, 3) {
 		raw[at] ^= byte(1 + at%255)
 		if _, err := verifyAll(raw, Options{}); err == nil {
 			t.Fatalf("byte %d of %d: passed", at, len(raw))
 		}
 		raw[at] ^= byte(1 + at%255)
 	}
-	for n := 0; n < len(raw); n += stride(97) {
+	for n := 0; n < len(raw); n += stride(97, 7) {
 		if _, err := verifyAll(raw[:n], Options{}); err == nil {
 			t.Fatalf("cut at %d of %d: passed", n, len(raw))
 		}

@@ -1,11 +1,16 @@
 package audit
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"crypto/ed25519"
 	"fmt"
 	"math/rand/v2"
+	"os"
+	"runtime/debug"
+	"slices"
+	"sync"
 	"testing"
 
 	"golang.org/x/mod/sumdb/tlog"
@@ -121,17 +126,37 @@ func (c *city) export(t testing.TB, every int) []byte {
 	return out.Bytes()
 }
 
-// stride is how many bytes a test that tries all of them goes on by in the short form;
-// odd, so that no field is always passed over.
-func stride(short int) int {
-	if testing.Short() {
+// stride is how many of all changes a test goes on by: every one, in the short form and under
+// the race detector some. That makes a signature ten times as slow, and there is one goroutine: what
+// it may find, few changes show; all of them are for `go test` without it, as `make drill` runs it.
+// Odd, so that no field and no bit is always passed over.
+func stride(short, raced int) int {
+	switch {
+	case os.Getenv("WARDLINE_LONG") != "":
+		return 1
+	case testing.Short():
 		return short
+	case raceDetector():
+		return raced
 	}
 	return 1
 }
 
+// raceDetector says whether this binary was built with it.
+func raceDetector() bool {
+	b, ok := debug.ReadBuildInfo()
+	return ok && slices.Contains(b.Settings, debug.BuildSetting{Key: "-race", Value: "true"})
+}
+
+// readers are for verify: under the race detector a fresh buffer for each of ten thousand exports
+// costs more than what is done with it. The verifier takes a buffered reader as it is.
+var readers = sync.Pool{New: func() any { return bufio.NewReaderSize(nil, 64<<10) }}
+
 func verify(raw []byte, o Options) (*Result, error) {
-	return Verify(context.Background(), bytes.NewReader(raw), o)
+	r := readers.Get().(*bufio.Reader)
+	defer readers.Put(r)
+	r.Reset(bytes.NewReader(raw))
+	return Verify(context.Background(), r, o)
 }
 
 // part is one frame of an export.
