@@ -3,6 +3,7 @@ package fsm
 import (
 	"fmt"
 	"runtime"
+	"syscall"
 	"testing"
 	"time"
 
@@ -43,6 +44,17 @@ func BenchmarkApply(b *testing.B) {
 			}
 		})
 	}
+}
+
+// threadTime is the processor time of this thread: what an apply itself costs,
+// whatever else the machine does.
+func threadTime(tb testing.TB) time.Duration {
+	tb.Helper()
+	var u syscall.Rusage
+	if err := syscall.Getrusage(1, &u); err != nil { // RUSAGE_THREAD
+		tb.Fatal(err)
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
 
 // unclaimed is a city with n fires that nobody has claimed, and the time of
