@@ -8,6 +8,7 @@ FIRST ?= 1
 CUTS ?= 20
 OUTAGE ?= 30m
 KERNEL ?= $(HOME)/.cache/wardline/kernel
+CORPUS ?= $(HOME)/.cache/wardline/fuzz
 export CGO_ENABLED ?= 1
 # deploy/bench is a module of its own, because of the peers that it measures;
 # where they cannot be fetched it is left out, and that is said. -mod=mod lets it follow ours.
@@ -90,6 +91,10 @@ fuzz: ## every fuzz target for FUZZTIME (default 30s), or one: FUZZ=./sync/repor
 	@set -e; for p in $(if $(FUZZ),$(dir $(FUZZ)),$$($(GO) list ./...)); do \
 	  for f in $(if $(FUZZ),$(notdir $(FUZZ)),$$($(GO) test -list '^Fuzz' $$p | grep '^Fuzz' || true)); do \
 	    echo "$$p $$f"; $(GO) test -run '^$$' -fuzz "^$$f$$" -fuzztime $(FUZZTIME) $$p; done; done
+
+.PHONY: fuzz-long
+fuzz-long: ## every fuzz target for an hour (FUZZTIME=… FUZZ=… as above), what it learns kept in CORPUS (default ~/.cache/wardline/fuzz); a table at the end
+	@./deploy/fuzz.sh $(CORPUS) $(if $(filter file default,$(origin FUZZTIME)),1h,$(FUZZTIME)) $(FUZZ)
 
 .PHONY: vuln
 vuln: ## known vulnerabilities in the Go code and the screens' packages (GOVULNDB names a copy of the database, VULN=-must fails where it cannot look)
