@@ -226,7 +226,7 @@ func (n *Node) checkHeld(ctx context.Context) error {
 	need := min(voters/2+1-votes, len(addrs))
 	answered := map[string]bool{}
 	for said := time.Now(); ; {
-		for id, h := range n.tellAll(ctx, addrs) {
+		for id, h := range askEach(ctx, addrs, func(ctx context.Context, _, addr string) (heldBy, error) { return n.tell(ctx, addr, 0) }) {
 			if why := h.older(n.me().Birth, end); why != "" {
 				return fmt.Errorf("%w: %s remembers more of this disk: %s", ErrRejoin, id, why)
 			}
@@ -243,24 +243,6 @@ func (n *Node) checkHeld(ctx context.Context) error {
 			return err
 		}
 	}
-}
-
-// tellAll asks all at once; only answers are in the result.
-func (n *Node) tellAll(ctx context.Context, addrs map[string]string) map[string]heldBy {
-	var mu sync.Mutex // guards all
-	all := map[string]heldBy{}
-	var wg sync.WaitGroup
-	for id, addr := range addrs {
-		wg.Go(func() {
-			if h, err := n.tell(ctx, addr, 0); err == nil {
-				mu.Lock()
-				all[id] = h
-				mu.Unlock()
-			}
-		})
-	}
-	wg.Wait()
-	return all
 }
 
 // onDisk is the newest configuration that this disk knows, and where its entries end.

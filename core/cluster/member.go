@@ -127,29 +127,18 @@ func (n *Node) askStatus(ctx context.Context, addr string) (status, error) {
 
 // askAll asks every other configured node at once; only answers are in the result, by id.
 func (n *Node) askAll(ctx context.Context) map[string]status {
-	type got struct {
-		s   status
-		err error
+	addrs := map[string]string{}
+	for _, p := range n.cfg.others() {
+		addrs[p.ID] = p.Addr
 	}
-	others := n.cfg.others()
-	ch := make(chan got, len(others))
-	for _, p := range others {
-		go func() {
-			s, err := n.askStatus(ctx, p.Addr)
-			if err == nil && s.ID != p.ID {
-				err = fmt.Errorf("%s is node %q, not %q", p.Addr, s.ID, p.ID)
-				n.lg.Warn("another node than configured answers", "error", err)
-			}
-			ch <- got{s, err}
-		}()
-	}
-	all := map[string]status{}
-	for range others {
-		if g := <-ch; g.err == nil {
-			all[g.s.ID] = g.s
+	return askEach(ctx, addrs, func(ctx context.Context, id, addr string) (status, error) {
+		s, err := n.askStatus(ctx, addr)
+		if err == nil && s.ID != id {
+			err = fmt.Errorf("%s is node %q, not %q", addr, s.ID, id)
+			n.lg.Warn("another node than configured answers", "error", err)
 		}
-	}
-	return all
+		return s, err
+	})
 }
 
 // errWait says that it cannot be decided yet.

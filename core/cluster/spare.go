@@ -3,6 +3,8 @@ package cluster
 import (
 	"context"
 	"fmt"
+	"maps"
+	"slices"
 
 	"github.com/hashicorp/raft"
 )
@@ -15,35 +17,27 @@ func (n *Node) Spare(ctx context.Context, id string) error {
 	if conf == nil {
 		return ErrNoLeader
 	}
-	voters, answer, silent := 0, 0, []string{}
-	type got struct {
-		id string
-		ok bool
-	}
-	ch := make(chan got, len(conf.Servers))
+	voters, answer := 0, 0
+	addrs := map[string]string{}
 	for _, s := range conf.Servers {
-		if s.Suffrage != raft.Voter || string(s.ID) == id {
+		switch {
+		case s.Suffrage != raft.Voter || string(s.ID) == id:
 			continue
+		case string(s.ID) == n.cfg.ID:
+			answer++
+		default:
+			addrs[string(s.ID)] = n.addrOf(s)
 		}
 		voters++
-		if string(s.ID) == n.cfg.ID {
-			ch <- got{n.cfg.ID, true}
-			continue
-		}
-		go func() { // ends with its own limit
-			st, err := n.askStatus(ctx, n.addrOf(s))
-			ch <- got{string(s.ID), err == nil && st.ID == string(s.ID) && st.Member}
-		}()
 	}
-	for range voters {
-		if g := <-ch; g.ok {
+	for id, s := range askEach(ctx, addrs, func(ctx context.Context, _, addr string) (status, error) { return n.askStatus(ctx, addr) }) {
+		if s.ID == id && s.Member {
 			answer++
-		} else {
-			silent = append(silent, g.id)
+			delete(addrs, id)
 		}
 	}
 	if 2*answer <= voters {
-		return fmt.Errorf("%w: without %s the city would have %d voting nodes, of which %d answer (not %v), and no majority; bring those back first", ErrRefused, id, voters, answer, silent)
+		return fmt.Errorf("%w: without %s the city would have %d voting nodes, of which %d answer (not %v), and no majority; bring those back first", ErrRefused, id, voters, answer, slices.Sorted(maps.Keys(addrs)))
 	}
 	return nil
 }
