@@ -144,11 +144,10 @@ func TestNode_CityOfOne_GrowsByTokens(t *testing.T) {
 	same(t, append(city, fourth))
 }
 
-// TestNode_Token_IsGoodOnceForOneNodeInTime: a used token, an ended one, another node's,
+// tokenIsGoodOnce: a used token, an ended one, another node's,
 // a station's and a guess let nobody in, and leave no city key behind.
-func TestNode_Token_IsGoodOnceForOneNodeInTime(t *testing.T) {
+func tokenIsGoodOnce(t *testing.T, city []*testNode) {
 	dir := t.TempDir()
-	city := startCity(t, dir, 3)
 	used := city[0].token("node/core-4", 0)
 	city[0].joining(filepath.Join(dir, "core-4"), "core-4", used).mustEnrol()
 	short := city[0].token("node/core-6", 1)

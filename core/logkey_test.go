@@ -48,10 +48,10 @@ func (x *testNode) signatures() (list []string) {
 	return list
 }
 
-// TestLogKey_Turned_ExportsLeadFromTheOldFingerprint: an auditor who pinned the first key, and
+// logKeyTurned: an auditor who pinned the first key, and
 // kept a checkpoint of then, verifies exports of any node after two turns; another city's key is refused.
-func TestLogKey_Turned_ExportsLeadFromTheOldFingerprint(t *testing.T) {
-	nodes := startCity(t, t.TempDir(), 3)
+func logKeyTurned(t *testing.T, nodes []*testNode) {
+	nodes[0].mustReport(1, record.Fire)
 	first := nodes[0].logKey()
 	_, early, err := backend{nodes[0].n}.Checkpoint(context.Background())
 	if err != nil {

@@ -9,13 +9,9 @@ import (
 	"wardline/sync/identity"
 )
 
-// TestReport_MalformedAtTheCity_IsKeptRawAndShownByEveryNode: the desk asks
+// malformedIsKept: the desk asks
 // any node, and the bytes survive the one that took them.
-func TestReport_MalformedAtTheCity_IsKeptRawAndShownByEveryNode(t *testing.T) {
-	city := newCity(t, t.TempDir(), 3)
-	for _, x := range city {
-		x.start()
-	}
+func malformedIsKept(t *testing.T, city []*testNode) {
 	city[0].mustReport(1, "fire")
 	const raw = `{"id":"018f3c1e-7a2b-7c3d-8e4f-5a6b7c8d9e0f","category":"flood"}`
 	_, err := backend{city[1].n}.Report(context.Background(), identity.Device{ID: "app-1", Ward: "26704", Kind: "app"}, []byte(raw))

@@ -26,14 +26,10 @@ func (x *testNode) stations() map[string]api.Station {
 	return out
 }
 
-// TestStations_OnAnyNodesLine_AreShownByEveryNode: a station has its line to one
+// stationsOfAnyLine: a station has its line to one
 // node and the desk asks another one; a ward that is heard must not look silent, nor
 // a silent one be missing from the list.
-func TestStations_OnAnyNodesLine_AreShownByEveryNode(t *testing.T) {
-	city := newCity(t, t.TempDir(), 3)
-	for _, x := range city {
-		x.start()
-	}
+func stationsOfAnyLine(t *testing.T, city []*testNode) {
 	city[0].mustReport(1, "fire")
 	// One that came before and is silent since the nodes began.
 	if _, err := city[0].n.propose(context.Background(), cluster.Urgent, fsm.Station("26740")); err != nil {
@@ -63,4 +59,5 @@ func TestStations_OnAnyNodesLine_AreShownByEveryNode(t *testing.T) {
 	if _, known := city[0].stations()["26740"]; !known {
 		t.Error("a station that came before is not in the list")
 	}
+	city[1].start()
 }
