@@ -34,7 +34,7 @@ func newProcess(t *testing.T, c Config) *process {
 	t.Helper()
 	dir := t.TempDir()
 	p := &process{t: t, bin: filepath.Join(dir, "wardline"), conf: filepath.Join(dir, "edge.yaml"), log: filepath.Join(dir, "log")}
-	if out, err := exec.Command("go", "build", "-o", p.bin, "wardline").CombinedOutput(); err != nil {
+	if out, err := exec.Command("go", "build", "-trimpath", "-o", p.bin, "wardline").CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
 	raw, err := json.Marshal(c)

@@ -125,7 +125,7 @@ func TestPassword_ChosenAtAWardThatIsCutOff_HoldsThereAtOnce_AndAtTheCityUnlessC
 	if testing.Short() {
 		t.Skip("starts a whole city")
 	}
-	f := startFleet(t)
+	f := startProcesses(t)
 	admin := f.login(f.coreURL(0), identity.Administrator)
 	users := f.coreURL(0) + "/api/v1/users"
 	first := map[string]string{}
@@ -194,7 +194,7 @@ func TestPassword_ChosenAtAWardThatIsCutOff_HoldsThereAtOnce_AndAtTheCityUnlessC
 	f.wait("the city's password holds at the ward", func() bool { _, s := f.try(f.stationURL(), "minh", reset.Password); return s == 200 })
 	holds(f.stationURL(), "minh", "sáu con trâu cày ruộng", 403)
 	f.wait("the station says whose password does not hold", func() bool {
-		a := f.call(f.login(f.stationURL(), identity.Supervisor), "GET", f.stationURL()+"/api/v1/stations", nil)
+		a := f.call(f.as(f.stationURL(), identity.Supervisor), "GET", f.stationURL()+"/api/v1/stations", nil)
 		return strings.Contains(string(a.body), "the password that minh chose at the ward does not hold") && !strings.Contains(string(a.body), "that lan chose")
 	})
 	holds(f.stationURL(), "lan", "năm con gà trống choai", 200)

@@ -8,19 +8,15 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"testing"
 	"time"
 
 	"wardline/sync/trust"
 )
 
-// TestCity_AuthorityFile_HoldsBothDuringTheOverlapAndTheNewOneAfter: at every node, at the
+// authorityFile: at every node, at the
 // station and in the city's folder, and what it names opens the doors for people at each step.
-func TestCity_AuthorityFile_HoldsBothDuringTheOverlapAndTheNewOneAfter(t *testing.T) {
-	if testing.Short() {
-		t.Skip("starts a whole city")
-	}
-	w := startTown(t)
+func authorityFile(w *town) {
+	t := w.t
 	admin := w.login(w.file.Command.URL, "administrator")
 	files := func() []string {
 		list, err := filepath.Glob(filepath.Join(w.dir, "*", trust.RootsFile))

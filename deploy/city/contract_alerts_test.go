@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
-	"testing"
 	"time"
 
 	mqtt "github.com/eclipse/paho.mqtt.golang"
@@ -155,18 +154,10 @@ func (h *held) points(base string) {
 	}
 }
 
-// TestServers_CAPFromOutside_IsWarnedAndServed: another system's message with a
-// polygon, latitude first, finds the ward; what is wrong names its element.
-func TestServers_CAPFromOutside_IsWarnedAndServed(t *testing.T) {
-	if testing.Short() {
-		t.Skip("starts a whole city")
-	}
-	doc, err := contract.NewOpenAPI()
-	if err != nil {
-		t.Fatal(err)
-	}
-	h := &held{startCores(t), doc, map[string]*http.Client{}}
-	core := h.coreURL(0)
+// capFromOutside: another system's message with a polygon, latitude first, finds the ward; what
+// is wrong names its element.
+func (h *held) capFromOutside() {
+	t, core := h.t, h.coreURL(0)
 	message := fmt.Sprintf(`<?xml version="1.0" encoding="UTF-8"?><alert xmlns=%q><identifier>KTTV-17</identifier><sender>kttv.gov.vn</sender><sent>2026-11-30T08:00:00+07:00</sent>
 		<status>Actual</status><msgType>Alert</msgType><scope>Public</scope><info><category>Met</category><event>Triều cường</event><urgency>Expected</urgency><severity>Moderate</severity><certainty>Likely</certainty>
 		<expires>%s</expires><headline>Triều cường</headline><area><areaDesc>Ven sông</areaDesc><polygon>10.719,106.729 10.721,106.729 10.721,106.731 10.719,106.729</polygon></area></info></alert>`,
@@ -200,14 +191,11 @@ func TestServers_CAPFromOutside_IsWarnedAndServed(t *testing.T) {
 	}
 }
 
-// TestCity_WardCutOff_WarnsItselfAndTheCityHearsOfIt: a kiosk gets what holds when
+// wardWarnsItself: a kiosk gets what holds when
 // it connects and when it changes, its acknowledgement is counted at the city, a ward
 // that is cut off warns its own people, and the city knows that after healing.
-func TestCity_WardCutOff_WarnsItselfAndTheCityHearsOfIt(t *testing.T) {
-	if testing.Short() {
-		t.Skip("starts a whole city")
-	}
-	w := startTown(t)
+func wardWarnsItself(w *town) {
+	t := w.t
 	st, cmd := w.file.Stations[0].URL, w.file.Command.URL
 	ward, command := w.login(st, "ward_officer"), w.login(cmd, "command_officer")
 	described, err := contract.NewAsyncAPI()

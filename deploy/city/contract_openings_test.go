@@ -8,7 +8,7 @@ func (h *held) openings(base string) {
 	nameless := h.report(base, here+`,"text":"cháy","reporter":{"anonymous":true}`)
 	for _, x := range []string{id, nameless} {
 		h.wait("the ward was told", func() bool {
-			return h.call(h.login(base, identity.WardOfficer), "GET", base+"/api/v1/incidents/"+x, nil).status == 200
+			return h.call(h.as(base, identity.WardOfficer), "GET", base+"/api/v1/incidents/"+x, nil).status == 200
 		})
 	}
 	path := "/api/v1/incidents/" + id + "/reporter"

@@ -64,7 +64,7 @@ func (w *town) line(base string) (l struct {
 	var page struct {
 		Items []struct{ Line json.RawMessage }
 	}
-	c := w.login(base, "supervisor")
+	c := w.as(base, "supervisor")
 	w.wait("the station tells of its line", func() bool {
 		return w.do(c, "GET", base+"/api/v1/stations", nil, &page) == 200 && len(page.Items) == 1 && json.Unmarshal(page.Items[0].Line, &l) == nil
 	})
@@ -94,7 +94,7 @@ func (w *town) chains() {
 		seq  uint64
 		hash string
 	}
-	heads, after, c := map[string]head{}, "", w.login(w.file.Command.URL, "auditor")
+	heads, after, c := map[string]head{}, "", w.as(w.file.Command.URL, "auditor")
 	for {
 		var p struct {
 			Items []row

@@ -4,19 +4,15 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
-	"testing"
 	"time"
 )
 
-// TestCity_Exercise_MarkedEverywhereNeverMissed_RealRingsAgain: an exercise in one ward,
+// exerciseMarked: an exercise in one ward,
 // while its station is cut off too; its reports are marked, draw no deadlines and no suggestions,
 // and are closed together at the end; a real call among them is made real and has deadlines again;
 // a report that names an exercise elsewhere, or one that has ended, is real.
-func TestCity_Exercise_MarkedEverywhereNeverMissed_RealRingsAgain(t *testing.T) {
-	if testing.Short() {
-		t.Skip("starts a whole city")
-	}
-	w := startTown(t)
+func exerciseMarked(w *town) {
+	t := w.t
 	cmd, st := w.file.Command.URL, w.file.Stations[0].URL
 	supervisor, ward, officer := w.login(cmd, "supervisor"), w.login(st, "ward_officer"), w.login(cmd, "command_officer")
 	drill := newID()

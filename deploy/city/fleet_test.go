@@ -9,8 +9,11 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/cookiejar"
+	"os"
+	"os/exec"
 	"path/filepath"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -22,25 +25,45 @@ import (
 	"wardline/sync/trust"
 )
 
-// fleet is a city within the test's process: three core nodes and a station,
-// real sockets and disks, without the supervisor.
+// fleet is a city within the test's process, under its race detector: three core nodes and a
+// station, real sockets and disks, without the supervisor.
 type fleet struct {
 	t        *testing.T
+	bin      string // each node is a process of this program instead, without the race detector
 	cores    []core.Config
 	station  edge.Config
 	stop     map[string]func() // by core id, or "station"
 	officers []identity.OfficerAccount
 	device   identity.DeviceAccount
+	sessions map[string]*http.Client // of as, by base and role
 }
 
 func startFleet(t *testing.T) *fleet {
 	t.Helper()
-	f := startCores(t)
+	return startCores(t).withStation()
+}
+
+// startProcesses is startFleet in processes of their own: for a test that asks one thing after
+// the other, of what sync/api, core, edge and the fleets beside hold to the race detector.
+func startProcesses(t *testing.T) *fleet {
+	t.Helper()
+	bin, err := program()
+	if err != nil {
+		t.Fatal(err)
+	}
+	f := planCores(t)
+	f.bin = bin
+	f.startAll()
+	return f.withStation()
+}
+
+func (f *fleet) withStation() *fleet {
+	f.t.Helper()
 	f.enrol()
 	f.startStation()
 	f.wait("the line stands", func() bool {
 		var st struct{ Line struct{ State string } }
-		a := f.call(f.login(f.stationURL(), identity.WardOfficer), "GET", f.stationURL()+"/api/v1/stations", nil)
+		a := f.call(f.as(f.stationURL(), identity.WardOfficer), "GET", f.stationURL()+"/api/v1/stations", nil)
 		return a.status == 200 && json.Unmarshal(a.body, &st) == nil && st.Line.State == "connected"
 	})
 	return f
@@ -52,7 +75,14 @@ const wardTiles = "../../sync/streets/testdata/ward.pmtiles"
 // startCores starts the core alone and plans the station.
 func startCores(t *testing.T) *fleet {
 	t.Helper()
-	f := &fleet{t: t, stop: map[string]func(){}, device: identity.DeviceAccount{ID: "app-1", Password: identity.NewSecret(), Ward: Ward, Kind: "app"}}
+	f := planCores(t)
+	f.startAll()
+	return f
+}
+
+func planCores(t *testing.T) *fleet {
+	t.Helper()
+	f := &fleet{t: t, stop: map[string]func(){}, sessions: map[string]*http.Client{}, device: identity.DeviceAccount{ID: "app-1", Password: identity.NewSecret(), Ward: Ward, Kind: "app"}}
 	for _, o := range []identity.OfficerAccount{{User: "administrator", Role: identity.Administrator, Unit: record.Command}, {User: "ward", Role: identity.WardOfficer, Unit: record.WardUnit(Ward)}, {User: "department", Role: identity.DepartmentOfficer, Unit: "PC07"},
 		{User: "command", Role: identity.CommandOfficer, Unit: record.Command},
 		{User: "auditor", Role: identity.Auditor, Unit: record.Command}, {User: "supervisor", Role: identity.Supervisor, Unit: record.Command}} {
@@ -80,6 +110,14 @@ func startCores(t *testing.T) *fleet {
 	for i := range f.cores {
 		f.cores[i].Peers = peers
 		f.station.Core = append(f.station.Core, f.cores[i].Sync)
+	}
+	return f
+}
+
+// startAll starts the core and makes the accounts.
+func (f *fleet) startAll() {
+	f.t.Helper()
+	for i := range f.cores {
 		f.startCore(i)
 	}
 	for i := range f.cores {
@@ -87,13 +125,12 @@ func startCores(t *testing.T) *fleet {
 	}
 	c, err := NewClient(f.coreURL(0), 20*time.Second)
 	if err != nil {
-		t.Fatal(err)
+		f.t.Fatal(err)
 	}
 	f.wait("accounts", func() bool {
-		err := errors.Join(c.SignIn(t.Context(), f.officers[0].User, f.officers[0].Password), Appoint(t.Context(), c, f.officers...))
+		err := errors.Join(c.SignIn(f.t.Context(), f.officers[0].User, f.officers[0].Password), Appoint(f.t.Context(), c, f.officers...))
 		return err == nil
 	})
-	return f
 }
 
 func (f *fleet) ready(base string) {
@@ -147,8 +184,41 @@ func (f *fleet) run(name string, run func(context.Context) error) {
 	f.t.Cleanup(f.stop[name])
 }
 
+// process runs a node from its configuration until ctx ends.
+func (f *fleet) process(name, role string, conf any) func(context.Context) error {
+	file := filepath.Join(filepath.Dir(f.station.Dir), name+".json")
+	log := file[:len(file)-len(".json")] + ".log"
+	f.t.Cleanup(func() {
+		if raw, err := os.ReadFile(log); f.t.Failed() && err == nil {
+			f.t.Logf("%s:\n%s", name, raw[max(0, len(raw)-3000):])
+		}
+	})
+	return func(ctx context.Context) error {
+		if err := writeJSON(file, conf); err != nil {
+			return err
+		}
+		out, err := os.OpenFile(log, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+		if err != nil {
+			return err
+		}
+		defer func() { _ = out.Close() }() // the process has its own
+		c := exec.CommandContext(ctx, f.bin, role, "--config", file)
+		c.Stdout, c.Stderr, c.WaitDelay = out, out, 30*time.Second
+		c.Cancel = func() error { return c.Process.Signal(syscall.SIGTERM) }
+		c.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+		if err := c.Run(); err != nil && !errors.Is(err, context.Canceled) {
+			return err
+		}
+		return nil
+	}
+}
+
 func (f *fleet) startCore(i int) {
 	f.t.Helper()
+	if f.bin != "" {
+		f.run(f.cores[i].ID, f.process(f.cores[i].ID, "core", f.cores[i]))
+		return
+	}
 	n, err := core.New(f.cores[i], f.quiet(f.cores[i].ID))
 	if err != nil {
 		f.t.Fatal(err)
@@ -158,6 +228,11 @@ func (f *fleet) startCore(i int) {
 
 func (f *fleet) startStation() {
 	f.t.Helper()
+	if f.bin != "" {
+		f.run("station", f.process("station", "edge", f.station))
+		f.ready(f.stationURL())
+		return
+	}
 	s, err := edge.New(f.station, f.quiet("station"))
 	if err != nil {
 		f.t.Fatal(err)
@@ -168,7 +243,7 @@ func (f *fleet) startStation() {
 
 func (f *fleet) wait(what string, ok func() bool) {
 	f.t.Helper()
-	end := time.Now().Add(60 * time.Second)
+	end := time.Now().Add(3 * time.Minute) // of a machine that does much else beside the race detector
 	for !ok() {
 		if time.Now().After(end) {
 			f.t.Fatalf("not in time: %s", what)
@@ -222,6 +297,19 @@ func (f *fleet) call(c *http.Client, method, url string, body []byte, set ...fun
 
 // asDevice sends the device's password.
 func (f *fleet) asDevice(r *http.Request) { r.SetBasicAuth(f.device.ID, f.device.Password) }
+
+// as is an officer's session that is kept for what is asked again and again: each log-in takes
+// the processor for a tenth of a second, and more under the race detector.
+func (f *fleet) as(base string, role identity.Role) *http.Client {
+	f.t.Helper()
+	key := base + " " + string(role)
+	if c := f.sessions[key]; c != nil && f.call(c, "GET", base+"/api/v1/me", nil).status == 200 {
+		return c
+	}
+	c := f.login(base, role)
+	f.sessions[key] = c
+	return c
+}
 
 func (f *fleet) login(base string, role identity.Role) *http.Client {
 	f.t.Helper()

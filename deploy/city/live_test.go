@@ -160,7 +160,7 @@ func TestLive_ResumedAtAnotherNode_GivesWhatChangedMeanwhile(t *testing.T) {
 	first := f.follow(f.coreURL(0), identity.CommandOfficer, "0")
 	f.wait("an event of the report", func() bool { _, ok := first.find(about(before)); return ok })
 	f.wait("the report is routed there", func() bool { // its last event
-		a := f.call(f.login(f.coreURL(0), identity.Auditor), "GET", f.coreURL(0)+"/api/v1/digest", nil)
+		a := f.call(f.as(f.coreURL(0), identity.Auditor), "GET", f.coreURL(0)+"/api/v1/digest", nil)
 		var d struct{ Index json.Number }
 		f.into(a, &d)
 		return d.Index.String() == first.lastID()

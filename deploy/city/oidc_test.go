@@ -104,7 +104,7 @@ func TestSignOn_ByARealProvider_LetsInWhoHasAnAccount_AndNobodyElse(t *testing.T
 	if testing.Short() {
 		t.Skip("starts a whole city and a provider")
 	}
-	f := startFleet(t)
+	f := startProcesses(t)
 	base := f.coreURL(0)
 	person := func(id, name string) map[string]any {
 		return map[string]any{"ID": id, "Username": name, "Password": "at the provider", "FirstName": "M", "LastName": "T", "Email": name + "@city.example", "PreferredLanguage": "vi"}

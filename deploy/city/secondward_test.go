@@ -9,19 +9,15 @@ import (
 	"path/filepath"
 	"strings"
 	"syscall"
-	"testing"
 
 	"wardline/sync/api"
 )
 
-// TestCity_SecondWard_OneLineOnTheBox_ReportOnBothDesks adds Tân Phú to a running city as
+// secondWard adds Tân Phú to a running city as
 // README.md says: a token, one line on the box, an officer, a device; until a report made there
 // stands on the ward's desk and on the command centre's.
-func TestCity_SecondWard_OneLineOnTheBox_ReportOnBothDesks(t *testing.T) {
-	if testing.Short() {
-		t.Skip("starts a whole city")
-	}
-	w := startTown(t)
+func secondWard(w *town) {
+	t := w.t
 	cmd := w.file.Command.URL
 	admin, command := w.login(cmd, "administrator"), w.login(cmd, "command_officer")
 	var list api.MachineList

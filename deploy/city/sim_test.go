@@ -14,13 +14,12 @@ import (
 	"wardline/hardware/sim"
 )
 
-// TestCity_SimulatedPanelAndButton_OpenWhatTheirEventsMean plays five events of
+// simulatedPanel plays five events of
 // a receiver and two presses against a whole city.
-func TestCity_SimulatedPanelAndButton_OpenWhatTheirEventsMean(t *testing.T) {
-	if testing.Short() {
-		t.Skip("starts a whole city")
-	}
-	w := startTown(t)
+func simulatedPanel(w *town) {
+	t := w.t
+	st := w.file.Stations[0].URL
+	known := w.incidents(st)
 	const seed = 12
 	want := map[string]int{} // category: incidents
 	silent, a := 0, sim.NewAlarms(seed)
@@ -43,20 +42,14 @@ func TestCity_SimulatedPanelAndButton_OpenWhatTheirEventsMean(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	st := w.file.Stations[0].URL
-	officer := w.login(st, "ward_officer")
-	var list struct {
-		Items []struct {
-			Category string
-			Silent   bool
-		}
-	}
 	got := map[string]int{}
 	w.wait("the incidents that the events mean", func() bool {
-		w.do(officer, "GET", st+"/api/v1/incidents", nil, &list)
 		n, quiet := 0, 0
 		clear(got)
-		for _, i := range list.Items {
+		for id, i := range w.incidents(st) {
+			if _, ok := known[id]; ok {
+				continue
+			}
 			got[i.Category]++
 			n++
 			if i.Silent {

@@ -32,7 +32,7 @@ func (f *fleet) ordered(c api.MachineChange) api.MachineDone {
 	if err != nil {
 		f.t.Fatal(err)
 	}
-	a := f.call(f.login(f.coreURL(0), identity.Administrator), "POST", f.coreURL(0)+"/api/v1/machines", raw)
+	a := f.call(f.as(f.coreURL(0), identity.Administrator), "POST", f.coreURL(0)+"/api/v1/machines", raw)
 	var done api.MachineDone
 	if a.status != 200 || json.Unmarshal(a.body, &done) != nil {
 		f.t.Fatalf("%+v: %d %s", c, a.status, a.body)
@@ -48,7 +48,7 @@ func (f *fleet) lineState() (state string, alarms []string) {
 			Alarms []string
 		}
 	}
-	a := f.call(f.login(f.stationURL(), identity.WardOfficer), "GET", f.stationURL()+"/api/v1/stations", nil)
+	a := f.call(f.as(f.stationURL(), identity.WardOfficer), "GET", f.stationURL()+"/api/v1/stations", nil)
 	if a.status != 200 || json.Unmarshal(a.body, &st) != nil {
 		f.t.Fatalf("%d %s", a.status, a.body)
 	}
@@ -59,7 +59,7 @@ func (f *fleet) enrolment() string {
 	var st struct {
 		Items []api.Station
 	}
-	a := f.call(f.login(f.coreURL(0), identity.Auditor), "GET", f.coreURL(0)+"/api/v1/stations", nil)
+	a := f.call(f.as(f.coreURL(0), identity.Auditor), "GET", f.coreURL(0)+"/api/v1/stations", nil)
 	if a.status != 200 || json.Unmarshal(a.body, &st) != nil || len(st.Items) != 1 {
 		f.t.Fatalf("%d %s", a.status, a.body)
 	}
@@ -214,12 +214,9 @@ func (f *fleet) own(keys string) *trust.Holder {
 	return h
 }
 
-// TestCity_TLS_DoorsForPeopleAndDevices speaks to a city to try over TLS alone.
-func TestCity_TLS_DoorsForPeopleAndDevices(t *testing.T) {
-	if testing.Short() {
-		t.Skip("starts a whole city")
-	}
-	w := startTown(t)
+// tlsDoors speaks to a city to try over TLS alone.
+func tlsDoors(w *town) {
+	t := w.t
 	raw, err := os.ReadFile(w.file.CA)
 	if err != nil {
 		t.Fatal(err)

@@ -5,19 +5,15 @@ import (
 	"net/http"
 	"os"
 	"strings"
-	"testing"
 
 	"wardline/sync/record"
 	"wardline/sync/routing"
 )
 
-// TestCity_WardsImported_RouteByBoundary draws one ward around a place whose
+// wardsImported draws one ward around a place whose
 // nearest centre is another's; WARDS_FILE names a real file to import as well.
-func TestCity_WardsImported_RouteByBoundary(t *testing.T) {
-	if testing.Short() {
-		t.Skip("starts a whole city")
-	}
-	w := startTown(t)
+func wardsImported(w *town) {
+	t := w.t
 	cmd := w.file.Command.URL
 	admin, officer := w.login(cmd, "administrator"), w.login(cmd, "command_officer")
 	square := []byte(`{"type":"Feature","properties":{"code":"26704","name":"Phú Mỹ"},"geometry":{"type":"Polygon","coordinates":[[[106.70,10.70],[106.70,10.74],[106.75,10.74],[106.75,10.70],[106.70,10.70]]]}}`)
@@ -53,14 +49,11 @@ func TestCity_WardsImported_RouteByBoundary(t *testing.T) {
 	}
 }
 
-// TestCity_RulesAndWards_ReachTheStation_WhichRoutesAloneByThem imports a ward's
+// rulesReachTheStation imports a ward's
 // boundary and rules at the core, cuts the line, and looks at what the station makes
 // of a report alone, after a restart as well.
-func TestCity_RulesAndWards_ReachTheStation_WhichRoutesAloneByThem(t *testing.T) {
-	if testing.Short() {
-		t.Skip("starts a whole city")
-	}
-	w := startTown(t)
+func rulesReachTheStation(w *town) {
+	t := w.t
 	cmd, st := w.file.Command.URL, w.file.Stations[0].URL
 	admin, officer := w.login(cmd, "administrator"), w.login(st, "ward_officer")
 	square := []byte(`{"type":"Feature","properties":{"code":"26704","name":"Phú Mỹ"},"geometry":{"type":"Polygon","coordinates":[[[106.70,10.70],[106.70,10.74],[106.75,10.74],[106.75,10.70],[106.70,10.70]]]}}`)

@@ -34,7 +34,7 @@ func long() bool { return os.Getenv("WARDLINE_LONG") != "" }
 func mustBuild(t *testing.T) string {
 	t.Helper()
 	bin := filepath.Join(t.TempDir(), "wardline")
-	if out, err := exec.Command("go", "build", "-tags", "drill,"+*tags, "-o", bin, "wardline").CombinedOutput(); err != nil {
+	if out, err := exec.Command("go", "build", "-trimpath", "-tags", "drill,"+*tags, "-o", bin, "wardline").CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
 	return bin
