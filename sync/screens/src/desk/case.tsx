@@ -10,8 +10,9 @@ import { verdicts, type Arrival, type ID, type Conflict, type Incident, type Pri
 import { Age, Button, PriorityMark } from "../lib/ui";
 import { w } from "../lib/words";
 import { ask } from "./ask";
+import { early } from "./early";
 import { checklists, open as leftOf, tick, ticked, type CheckID } from "./checklists";
-import { apart, Delivery, Due, headline, reasonWord, seenOf } from "./parts";
+import { apart, Delivery, Due, Elsewhere, headline, nobodyHere, reasonWord, seenOf } from "./parts";
 import { chosen, choose, detail, detailAt, incidents, opened, openSource, perform, trouble, unit, unitName } from "./state";
 import { Timeline } from "./timeline";
 import { t, type Word } from "./words";
@@ -192,6 +193,11 @@ function Merged(p: { i: Incident }): JSX.Element | null {
   );
 }
 
+/** Keys that wait for an answer. */
+function Early(): JSX.Element {
+  return <p role="status" class="row" data-testid="early" hidden={!early.value.length}>{early.value.length > 0 && <>{t("early_waits")} {early.value.map((k, n) => <kbd key={n}>{k}</kbd>)}</>}</p>;
+}
+
 export function Case(): JSX.Element {
   const i = detail.value;
   const el = useRef<HTMLElement>(null);
@@ -202,9 +208,10 @@ export function Case(): JSX.Element {
   }, [id]);
   const row = chosen.value ? incidents.get(chosen.value) : undefined;
   void now.value;
-  if (!i) return <section class="panel case" id="case" ref={el} aria-label={t("case")}><p class="empty">{chosen.value ? "…" : t("pick")}</p></section>;
+  if (!i) return <section class="panel case" id="case" ref={el} aria-label={t("case")}><p class="empty">{chosen.value ? "…" : t("pick")}</p><Early /></section>;
   const h = held(i);
   const text = headline(i);
+  const told = i.units.map((u) => ({ unit: u.unit, holder: u.holder?.officer }));
   return (
     <section class={`panel case ${stream.value === "live" ? "" : "stale"}`} id="case" ref={el} aria-label={t("case")} data-testid="case">
       <p class="print-only"><b>{t("print_head")}</b> {i.id} · {t("printed", { at: dated(nodeNow()), who: me.value?.user ?? "" })}</p>
@@ -218,13 +225,14 @@ export function Case(): JSX.Element {
       {i.silent && <p class="loud">{t("silent_alarm")} – {t("silent_rule")}</p>}
       {i.cancelled && <p class="loud">{t("cancelled")}</p>}
       <p class="tags">
-        <span class={`tag ${h ? "holder" : ""}`} data-testid="holder">{h ? (h === me.value?.user ? `${t("mine")} (${h})` : h) : i.open ? t("unclaimed") : "–"}</span>
+        <span class={`tag ${h ? "holder" : ""}`} data-testid="holder">{h ? (h === me.value?.user ? `${t("mine")} (${h})` : h) : i.open ? nobodyHere(told) : "–"}</span><Elsewhere told={told} />
         <span class="tag" data-testid="status">{w(i.status)}</span>
         {i.verdict && <span class="tag">{reasonWord(i.verdict)}</span>}
         {i.parked_until && Date.parse(i.parked_until) > nodeNow() && <span class="tag">{t("parked")} {span(Date.parse(i.parked_until) - nodeNow())}</span>}
         <Delivery pending={i.delivery.pending} /> <small class="dim">{stream.value !== "live" ? "" : i.delivery.pending ? t("only_ward") : t("at_city")}</small>
       </p>
       {trouble.value && <p class="error" role="alert" data-testid="trouble">{trouble.value}</p>}
+      <Early />
       <Conflicts i={i} />
       {text && <p class="headline">{text}</p>}
       <Actions i={i} />

@@ -10,6 +10,7 @@ import { Button, Dialog } from "../lib/ui";
 import { w } from "../lib/words";
 import { answered, question } from "./ask";
 import { can, Source } from "./case";
+import { dropped } from "./early";
 import { ChoiceDialog, type Option } from "./choices";
 import { longestPark } from "./order";
 import { apart, headline, seenOf } from "./parts";
@@ -172,11 +173,24 @@ function Merge(p: { i: Incident }): JSX.Element {
   );
 }
 
+/** Keys that were pressed ahead of an answer that was no. Enter, which may be on its way to another dialog, does not leave it. */
+function Dropped(): JSX.Element {
+  const d = dropped.value!;
+  const leave = (): void => void (dropped.value = null);
+  return (
+    <Dialog title={t("early_dropped")} onClose={leave} still>
+      <p data-testid="dropped">{d.why}</p>
+      <p>{t("early_keys")} {d.keys.map((k, n) => <kbd key={n}>{k}</kbd>)}</p>
+      <div class="row end"><Button k="Esc" onClick={leave}>{w("close")}</Button></div>
+    </Dialog>
+  );
+}
+
 export function Questions(): JSX.Element | null {
   const q = question.value;
   const i = detail.value;
   if (!me.value) return null;
-  if (!q) return <AccountDialog />;
+  if (!q) return dropped.value ? <Dropped /> : <AccountDialog />;
   switch (q) {
     case "help": return <Help />;
     case "shift": return <Shift />;

@@ -1,7 +1,7 @@
 // What the ward desk and the command centre do alike: begin, ring, hear the keys that
 // are printed on the case's buttons, and let nobody in who may not see reports.
 import type { JSX } from "preact";
-import { useEffect } from "preact/hooks";
+import { useEffect, useLayoutEffect } from "preact/hooks";
 import { accountOpen, MustChange } from "../lib/account";
 import { now } from "../lib/clock";
 import { followExercises } from "../lib/exercises";
@@ -13,9 +13,10 @@ import { w } from "../lib/words";
 import { ask, question } from "./ask";
 import { can, choices, toggleCheck } from "./case";
 import { checklists } from "./checklists";
+import { dropped, hearEarly, patient } from "./early";
 import { endKey, asked } from "./exercise";
 import { audible, Bell, play, wake } from "./sound";
-import { begin, detail, letIn, move, opened, openSource, paused, perform, ringing, undo, undoable } from "./state";
+import { acting, begin, detail, letIn, move, opened, openSource, paused, perform, ringing, undo, undoable } from "./state";
 import { t } from "./words";
 
 /** What was just done can be taken back. It has its own place in the top bar, so that it covers and moves nothing. */
@@ -49,22 +50,24 @@ export function useDutyKeys(fit: () => void, on = true): void {
   const i = detail.value;
   const c = can(i);
   const settle = i ? choices(i).flatMap((x) => x.list) : [];
-  useKeys({
+  useLayoutEffect(hearEarly, []);
+  useKeys(patient({
     J: () => move(1), K: () => move(-1), ArrowDown: () => move(1), ArrowUp: () => move(-1),
     A: () => c.claim && void perform("claim"), V: () => c.work && ask("verify"), D: () => c.work && ask("dispatch"), Y: () => c.arrive && ask("arrive"),
-    R: () => c.work && ask(i?.status === "resolved" ? "close" : "resolve"), C: () => i && stream.value === "live" && ask("contact"), S: () => c.message && ask("message"), G: () => i && stream.value === "live" && ask("note"), E: () => c.work && ask("classify"),
+    R: () => c.work && !acting.value.includes(i!.id) && ask(i?.status === "resolved" ? "close" : "resolve"), C: () => i && stream.value === "live" && ask("contact"), S: () => c.message && ask("message"), G: () => i && stream.value === "live" && ask("note"), E: () => c.work && ask("classify"),
     P: () => c.park && ask("park"), M: () => c.merge && ask("merge"), W: () => c.work && ask("forward"), T: () => c.accept && void perform("accept"),
     Q: () => {
       const a = i?.reports.find((x) => x.identified && !opened.value[x.id]);
-      if (a && stream.value === "live") void openSource(i!.id, a.id);
+      return a && stream.value === "live" ? void openSource(i!.id, a.id) : i !== null;
     },
     B: () => c.release && void perform("release"), O: () => c.reopen && ask("reopen"), I: () => i && print(),
     N: () => ask("report"), H: () => ask("handover"), Z: () => void undo(), L: () => (paused.value = !paused.value), U: letIn, F: fit,
-    "0": () => i?.exercise && stream.value === "live" && void perform("real"), "9": endKey,
+    "0": () => i && (i.exercise && stream.value === "live" ? void perform("real") : undefined), "9": endKey,
     X: () => void wake().then(() => play("P1")), "/": () => document.getElementById("search")?.focus(), "?": () => ask("help"),
+    ...(i ? {} : Object.fromEntries([..."123456789"].map((k) => [k, () => null]))), // of a case that is still being read
     ...(i?.category && settle.length === 0 ? Object.fromEntries(checklists[i.category].map((id, n) => [String(n + 1), () => c.work && toggleCheck(i, id)])) : {}),
     ...Object.fromEntries(settle.map((x) => [x.key, () => stream.value === "live" && x.take()])),
-  }, question.value === null && !accountOpen.value && !asked.value && on);
+  }), question.value === null && !accountOpen.value && !asked.value && !dropped.value && on);
 }
 
 /** A screen for officers who may see reports; others log in, or are told. */

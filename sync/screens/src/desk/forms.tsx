@@ -142,7 +142,7 @@ export function Handover(): JSX.Element {
   );
 }
 
-const keys: [string, Word][] = [["J K", "k_move"], ["A", "claim"], ["V", "verify"], ["D", "dispatch"], ["Y", "arrive"], ["R", "resolve"], ["C", "contact"], ["Q", "open_reporter"], ["S", "message"], ["G", "note"], ["E", "classify"], ["P", "park"], ["M", "merge"],
+const keys: [string, Word][] = [["J K", "k_move"], ["1 – 9", "k_digits"], ["Esc", "k_escape"], ["A", "claim"], ["V", "verify"], ["D", "dispatch"], ["Y", "arrive"], ["R", "resolve"], ["C", "contact"], ["Q", "open_reporter"], ["S", "message"], ["G", "note"], ["E", "classify"], ["P", "park"], ["M", "merge"],
   ["W", "forward"], ["T", "accept"], ["B", "release"], ["O", "reopen"], ["N", "new_report"], ["H", "handover"], ["Z", "undo"], ["L", "pause"], ["U", "k_letin"], ["F", "follow"], ["I", "print"], ["X", "bell_test"], ["/", "search"], ["?", "help"]];
 
 export function Help(): JSX.Element {

@@ -4,7 +4,7 @@ import { nodeNow, now, span } from "../lib/clock";
 import type { Incident, Place, Row } from "../lib/api";
 import { due, metres } from "./order";
 import { stream } from "../lib/live";
-import { unit } from "./state";
+import { silentUnits, unit, unitName } from "./state";
 import { t, type Word } from "./words";
 
 /** Age up to the deadline, then QUÁ HẠN. */
@@ -21,6 +21,14 @@ export function Due(p: { row: Row }): JSX.Element {
     </span>
   );
 }
+
+/** Who has it in other units: a holder's name shows on every desk; and of which nothing is known now, because their station is silent. Departments go by their code, as everybody says it. */
+export function Elsewhere(p: { told: readonly { unit: string; holder?: string | undefined }[] }): JSX.Element {
+  const quiet = silentUnits.value;
+  return <>{p.told.map((u) => quiet.has(u.unit) && <span key={`? ${u.unit}`} class="tag quiet" title={t("station_quiet_hint")}>? {unitName(u.unit)} · {t("station_quiet", { age: quiet.get(u.unit) ? span(now.value - quiet.get(u.unit)!) : "?" })}</span>)}{p.told.map((u) => u.holder && u.unit !== unit.value && <span key={u.unit} class="tag holder" title={unitName(u.unit)}>{u.holder} · {/^P/.test(u.unit) ? u.unit : unitName(u.unit)}</span>)}</>;
+}
+/** Nobody of this unit has it, and whether somebody of another has. */
+export const nobodyHere = (told: readonly { unit: string; holder?: string | undefined }[]): string => t(told.some((u) => u.holder && u.unit !== unit.value) ? "unclaimed_here" : "unclaimed");
 
 /** Whether the city has all of it. */
 export function Delivery(p: { pending: number | undefined }): JSX.Element {

@@ -10,7 +10,7 @@ import { Age, Button, PriorityMark } from "../lib/ui";
 import { w } from "../lib/words";
 import { holderOf, stalled, unclaimed } from "./order";
 import { Found } from "./found";
-import { Delivery, Due, reasonWord } from "./parts";
+import { Delivery, Due, Elsewhere, nobodyHere, reasonWord } from "./parts";
 import { at, openHit, searching, step } from "./search";
 import { choose, chosen, filter, hovered, incidents, letIn, paused, standing, unit, waiting } from "./state";
 import { t } from "./words";
@@ -40,7 +40,7 @@ function Line(p: { id: ID; row: Row | undefined; at: number; of: number; heights
         <span class="text">{r.brief?.text || (r.silent ? "" : "—")}{r.brief?.place ? <span class="dim"> · {r.brief.place}</span> : null}</span>
         <span class="tags">
           {r.exercise && <span class="tag practice">{e("exercise")}</span>}
-          {holder ? <span class="tag holder">{holder === me.value?.user ? t("mine") : holder}</span> : <span class="tag">{free ? t("unclaimed") : "–"}</span>}
+          {holder ? <span class="tag holder">{holder === me.value?.user ? t("mine") : holder}</span> : <span class="tag">{free ? nobodyHere(r.told) : "–"}</span>}<Elsewhere told={r.told} />
           {still && <span class="tag loud">{t("stalled")}</span>}
           <span class="tag">{w(r.status)}</span>
           {r.verdict && <span class="tag">{reasonWord(r.verdict.split(":")[0])}</span>}

@@ -87,6 +87,9 @@ export function ringing(): Ringing | null {
   return { priority: worst.priority!, overdue: d !== undefined && at > d.at };
 }
 
+/** Units whose station is silent, with when it was heard last, milliseconds (0: never): what is known of their work is old. The command centre fills it. */
+export const silentUnits = signal<ReadonlyMap<string, number>>(new Map());
+
 // The chosen incident.
 
 export const detail = signal<Incident | null>(null);
@@ -162,6 +165,10 @@ export function explain(e: unknown): string {
 // before it made; a fast hand loses none, and a key pressed twice acts once.
 let turn: Promise<unknown> = Promise.resolve();
 const underWay = new Set<string>();
+/** The incidents on which this desk does something that nobody has answered yet; one for each action. */
+export const acting = signal<readonly ID[]>([]);
+/** What the last action made of its incident: the one behind it must have seen it, wherever the officer looks by then. */
+let made: { id: ID; version: string } | null = null;
 
 /** Does one action on the chosen incident (or on another); true when it is kept. quiet: nothing that an officer would take back. */
 export function perform(action: ActionName, fields: ActionFields = {}, on: { id: ID; version: string } | null = detail.value, quiet = false): Promise<boolean> {
@@ -169,7 +176,13 @@ export function perform(action: ActionName, fields: ActionFields = {}, on: { id:
   const what = JSON.stringify([on.id, action, fields]);
   if (underWay.has(what)) return Promise.resolve(false);
   underWay.add(what);
-  const mine = turn.then(() => doNow(action, fields, detail.value?.id === on.id ? detail.value : on, quiet)).finally(() => underWay.delete(what));
+  acting.value = [...acting.value, on.id];
+  const seen = (): { id: ID; version: string } => (detail.value?.id === on.id ? detail.value : made?.id === on.id ? made : on);
+  const mine = turn.then(() => doNow(action, fields, seen(), quiet)).finally(() => {
+    underWay.delete(what);
+    const at = acting.value.indexOf(on.id);
+    acting.value = acting.value.filter((_, i) => i !== at);
+  });
   turn = mine;
   return mine;
 }
@@ -196,6 +209,7 @@ async function doNow(action: ActionName, fields: ActionFields, on: { id: ID; ver
   trouble.value = "";
   try {
     const done = await act(on.id, action, on.version, fields);
+    made = { id: on.id, version: done.version };
     if (action === "withdraw") undoable.value = null;
     else if (!quiet && action !== "real") undoable.value = { incident: on.id, entry: done.entry, label: t(action), until: Date.now() + undoTime };
     if (detail.value?.id === on.id) await readDetail();

@@ -78,8 +78,8 @@ export function Toggles(): JSX.Element {
   );
 }
 
-/** A modal question; Escape and the first button leave it. Focus returns to where it was. */
-export function Dialog(p: { title: string; children: ComponentChildren; onClose: () => void; wide?: boolean }): JSX.Element {
+/** A modal question; Escape and the first button leave it. Focus returns to where it was. still: its title has the focus, so that no key but Escape does anything. */
+export function Dialog(p: { title: string; children: ComponentChildren; onClose: () => void; wide?: boolean; still?: boolean }): JSX.Element {
   const ref = useRef<HTMLDialogElement>(null);
   const close = useRef(p.onClose);
   close.current = p.onClose;
@@ -100,7 +100,7 @@ export function Dialog(p: { title: string; children: ComponentChildren; onClose:
   }, []);
   return (
     <dialog ref={ref} class={p.wide ? "wide" : ""} aria-labelledby="dialog-title">
-      <h2 id="dialog-title">{p.title}</h2>
+      <h2 id="dialog-title" {...(p.still ? { tabIndex: -1, autofocus: true } : {})}>{p.title}</h2>
       {p.children}
     </dialog>
   );
