@@ -20,6 +20,27 @@ export function cells(sites: readonly LonLat[], margin = 0.03): LonLat[][] {
   });
 }
 
+/** A line between two places that areas share, drawn once however many it bounds. */
+export interface Edge { line: readonly [LonLat, LonLat]; /** Which areas it bounds, as places in the list. */ of: number[] }
+
+/** How exactly two ends must agree to be the same place, of a degree: a metre. */
+const grain = 1e-5;
+
+/** The edges of polygons, each once. Two neighbours' dashes, one over the other, would fill each other's gaps. */
+export function edges(polygons: readonly (readonly LonLat[])[]): Edge[] {
+  const at = (p: LonLat): string => `${Math.round(p[0] / grain)} ${Math.round(p[1] / grain)}`;
+  const all = new Map<string, Edge>();
+  polygons.forEach((ring, n) => ring.forEach((p, i) => {
+    const q = ring[(i + 1) % ring.length]!;
+    const ends = [at(p), at(q)].sort();
+    if (ends[0] === ends[1]) return;
+    const old = all.get(ends.join());
+    if (old) old.of.push(n);
+    else all.set(ends.join(), { line: [p, q], of: [n] });
+  }));
+  return [...all.values()];
+}
+
 /** The part of a convex polygon that is nearer to a than to b (Sutherland and Hodgman 1974, one edge). */
 function nearer(cell: readonly LonLat[], a: LonLat, b: LonLat): LonLat[] {
   const [nx, ny] = [b[0] - a[0], b[1] - a[1]];

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { act, insist, Problem, uuid, verdictOf } from "./api";
-import { cells, type LonLat } from "./cells";
+import { cells, edges, type LonLat } from "./cells";
 import { span } from "./clock";
 import { Feed, type Message } from "./feed";
 import { lang, words } from "./i18n";
@@ -77,6 +77,16 @@ test("cells: each site lies in its own cell, and the cells fill the whole", () =
       expect(d(sites[i]!)).toBeLessThanOrEqual(d(s) + 1e-9);
     }
   });
+});
+
+test("edges: what two cells share is one line of both, and the rim is of one", () => {
+  const all = cells([[106.7, 10.7], [106.72, 10.71], [106.69, 10.74], [106.71, 10.68], [106.75, 10.75]], 0.01);
+  const long = ([a, b]: readonly [LonLat, LonLat]): number => Math.hypot(a[0] - b[0], a[1] - b[1]);
+  const sum = (of: number): number => edges(all).filter((e) => e.of.length === of).reduce((s, e) => s + long(e.line), 0);
+  const around = all.reduce((s, c) => s + c.reduce((n, p, i) => n + long([p, c[(i + 1) % c.length]!]), 0), 0);
+  expect(sum(1)).toBeCloseTo(2 * (0.08 + 0.09), 8);
+  expect(2 * sum(2) + sum(1)).toBeCloseTo(around, 8);
+  expect(sum(2)).toBeGreaterThan(0);
 });
 
 describe("with a node that answers badly", () => {

@@ -5,7 +5,7 @@ import L from "leaflet";
 import "leaflet/dist/leaflet.css";
 import { effect, signal } from "@preact/signals";
 import { get, type Place, type Priority } from "./api";
-import { cells, type LonLat } from "./cells";
+import { cells, edges, type LonLat } from "./cells";
 import { theme } from "./theme";
 import { brokenTiles, followStreets, streets, type Streets } from "./tiles";
 import { w as say } from "./words";
@@ -96,6 +96,9 @@ export interface MapOptions {
 /** From this many marks on the map is drawn at most once in `pace` milliseconds, and accuracy circles for the chosen one alone. */
 const many = 400, pace = 1000;
 
+/** From this zoom on streets have names (streets.ts). */
+const namedFrom = 14;
+
 /** A map in an element. It fits itself until somebody moves it. */
 export class CityMap {
   readonly map: L.Map;
@@ -173,8 +176,10 @@ export class CityMap {
     }
     this.streets?.remove();
     this.streets = layer?.addTo(this.map) ?? null;
+    this.map.options.zoomSnap = layer ? 1 : 0.25; // letters on a tile are sharp at whole steps alone
     this.under = layer ? (this.under ?? L.canvas({ padding: 0.3, pane: "wards" })) : null;
     this.drawWards(this.drawnWards);
+    if (!this.byHand) this.apply();
   }
 
   /** Draws the wards; call again when colours or states change. */
@@ -183,16 +188,49 @@ export class CityMap {
     this.base.clearLayers();
     for (const w of list) {
       const f = this.o.fill?.(w);
-      const filling = { fillColor: f?.colour ?? colour("--map-ward"), fillOpacity: f?.hatched ? 0.25 : 0.9 };
+      const plain = f?.colour ?? colour("--map-ward");
+      const filling = { fillColor: f?.hatched ? this.hatch(plain) : plain, fillOpacity: 0.9 };
       if (this.under) L.polygon(w.rings, { renderer: this.under, stroke: false, interactive: false, ...filling }).addTo(this.base);
       const p = L.polygon(w.rings, {
-        renderer: this.canvas, color: colour(f?.own ? "--text" : "--map-line"), weight: f?.own ? 2.5 : this.under ? 2 : 1, ...(this.under ? { fillOpacity: 0 } : filling),
-        ...(f?.hatched || !w.exact ? { dashArray: "4 4" } : {}),
+        renderer: this.canvas, stroke: w.exact, color: colour(f?.own ? "--text" : "--map-line"), weight: (f?.own ? 2.5 : this.under ? 2 : 1) * this.big(), ...(this.under ? { fillOpacity: 0 } : filling),
       });
       p.bindTooltip(() => this.o.fill?.(w)?.title ?? w.name, { sticky: true });
       if (this.o.onWard) p.on("click", () => this.o.onWard!(w));
       p.addTo(this.base);
+      if (f?.hatched) L.marker(p.getBounds().getCenter(), { icon: L.divIcon({ className: "silentmark", html: "?" }), interactive: false, keyboard: false }).addTo(this.base);
     }
+    this.drawCells(list.filter((w) => !w.exact));
+  }
+
+  /** The edges of computed cells: dashed, each once. */
+  private drawCells(list: readonly Ward[]): void {
+    const own = list.findIndex((w) => this.o.fill?.(w)?.own);
+    const all = edges(list.map((w) => w.rings[0]![0]!));
+    for (const mine of [false, true])
+      L.polyline(all.filter((e) => e.of.includes(own) === mine).map((e) => e.line.map((p): L.LatLngTuple => [p[0], p[1]])), {
+        renderer: this.canvas, interactive: false, color: colour(mine ? "--text" : "--map-line"), weight: (mine ? 2.5 : 1.25) * this.big(), dashArray: this.big() > 1 ? "8 8" : "4 4",
+      }).addTo(this.base);
+  }
+
+  /** How much thicker a wall's lines are. */
+  private big(): number {
+    return this.map.getSize().x > large ? 2 : 1;
+  }
+
+  /** Stripes over a colour: of what lies there nobody knows the present. Leaflet hands it to the canvas as it is. */
+  private hatch(under: string): string {
+    const side = 12 * this.big();
+    const c = document.createElement("canvas");
+    c.width = c.height = side;
+    const ctx = c.getContext("2d")!;
+    ctx.fillStyle = under;
+    ctx.fillRect(0, 0, side, side);
+    ctx.strokeStyle = colour("--nodata");
+    ctx.lineWidth = side / 4;
+    ctx.beginPath();
+    for (const x of [-side, 0, side]) ctx.moveTo(x - side / 2, side * 1.5), ctx.lineTo(x + side * 1.5, -side / 2);
+    ctx.stroke();
+    return ctx.createPattern(c, "repeat") as unknown as string;
   }
 
   /** Draws incidents in their order, the last on top, each with the circle of its accuracy; with many of them at most once a second, and only what looks different. */
@@ -287,7 +325,11 @@ export class CityMap {
   zoom(by: 1 | -1): void {
     this.byHand = true;
     this.o.onMoved?.();
-    this.map.setZoom(this.map.getZoom() + by, { animate: false });
+    const z = this.map.getZoom(), step = this.map.options.zoomSnap === 1;
+    const to = step ? (by > 0 ? Math.floor(z) : Math.ceil(z)) + by : z + by;
+    // Closer means closer to what was chosen, which would otherwise leave the picture.
+    const on = by > 0 ? this.wanted().find((m) => m.chosen)?.place : undefined;
+    this.map.setView(on ? [on.lat, on.lon] : this.map.getCenter(), to, { animate: false });
   }
 
   close(): void {
@@ -299,6 +341,14 @@ export class CityMap {
   }
 
   private apply(): void {
-    if (this.bounds) this.map.fitBounds(this.bounds.pad(0.05), { animate: false, maxZoom: 16 });
+    if (!this.bounds) return;
+    // Where no street has a name yet nothing can be soft, and the map may fill its place.
+    const o = this.map.options, whole = o.zoomSnap === 1;
+    const [corner, other] = [L.point(16, 16), L.point(16, 44)]; // a mark's note stands below it
+    o.zoomSnap = 0.25;
+    const best = Math.min(16, this.map.getBoundsZoom(this.bounds, false, corner.add(other)));
+    const at = whole && best >= namedFrom - 0.5 ? Math.floor(best) : best;
+    this.map.fitBounds(this.bounds, { animate: false, maxZoom: at, paddingTopLeft: corner, paddingBottomRight: other });
+    o.zoomSnap = whole ? 1 : 0.25;
   }
 }

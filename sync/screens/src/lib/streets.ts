@@ -70,10 +70,10 @@ function paint(d: Drawn, tile: VectorTile): void {
   ctx.setLineDash([]);
 }
 
-/** Names along the longest straight part of each street within this square of the tile, where the whole name has room and is over no other. */
-function write(d: Drawn, tile: VectorTile, left: number, top: number): void {
+/** How many names stand, along the longest straight part of each street within this square of the tile, where the whole name has room and is over no other. */
+function write(d: Drawn, tile: VectorTile, left: number, top: number): number {
   const { ctx, scale, zoom } = d;
-  if (zoom < 14) return;
+  if (zoom < 14) return 0;
   const taken: { x: number; y: number; r: number }[] = [];
   const seen = new Set<string>();
   ctx.font = `600 12px ${colour("--font")}`;
@@ -93,12 +93,13 @@ function write(d: Drawn, tile: VectorTile, left: number, top: number): void {
     taken.push({ x: at.x, y: at.y, r: wide / 2 + 8 });
     seen.add(name);
     ctx.save();
-    ctx.translate(at.x, at.y);
+    ctx.translate(Math.round(at.x), Math.round(at.y)); // level letters are soft between two points
     ctx.rotate(at.turn);
     ctx.strokeText(name, 0, 0);
     ctx.fillText(name, 0, 0);
     ctx.restore();
   });
+  return seen.size;
 }
 
 /** How many unpacked tiles are kept for a change of zoom or theme. */
@@ -136,7 +137,7 @@ export class StreetLayer extends L.GridLayer {
       ctx.scale(scale, scale);
       paint({ ctx, scale, zoom: at.z }, t);
       ctx.restore();
-      write({ ctx, scale, zoom: at.z }, t, from.left * edge, from.top * edge);
+      c.dataset["names"] = String(write({ ctx, scale, zoom: at.z }, t, from.left * edge, from.top * edge));
       c.dataset["street"] = "drawn";
     } catch (e) { // its geometry is unpacked only now
       brokenTiles.value = true;
