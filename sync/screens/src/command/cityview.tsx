@@ -82,6 +82,7 @@ export function CityView(p: { controls: boolean }): JSX.Element {
     const [lon, lat] = [mid((x) => x.centre[0]), mid((x) => x.centre[1])];
     map.current?.aim([
       ...list.filter((x) => Math.abs(x.centre[0] - lon) < 0.2 && Math.abs(x.centre[1] - lat) < 0.15).map((x) => x.centre),
+      ...list.filter((x) => wardStates.value.get(x.code)?.worst === "P1" && Math.abs(x.centre[0] - lon) < 1 && Math.abs(x.centre[1] - lat) < 1).flatMap((x) => x.rings[0]![0]!.map(([y, z]) => [z, y] as const)),
       ...shown.flatMap((r) => (r.place && Math.abs(r.place.lon - lon) < 1 && Math.abs(r.place.lat - lat) < 1 ? [[r.place.lon, r.place.lat] as const] : [])),
     ]);
   }, [list, rows, on, live, look]);

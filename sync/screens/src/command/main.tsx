@@ -13,10 +13,12 @@ import { Questions } from "../desk/dialogs";
 import { ExerciseButton, ExerciseDialog } from "../desk/exercise";
 import { Gate, useDuty, useDutyKeys } from "../desk/duty";
 import { Queue } from "../desk/queue";
-import { unit, unitName } from "../desk/state";
+import { parkedRows, unit, unitName } from "../desk/state";
+import { Contacts, ParkedList } from "../desk/strip";
 import { Banners, Top } from "../desk/top";
 import { WarnDialog, Warnings } from "../desk/warn";
 import { n } from "../desk/warnwords";
+import { t } from "../desk/words";
 import { followWarnings } from "../lib/alerts";
 import { CityView, fitCity } from "./cityview";
 import { Figures, Missed, Quality, Stations } from "./panes";
@@ -25,8 +27,8 @@ import { Statistics } from "./statistics";
 import { Wall } from "./wall";
 import { c } from "./words";
 
-type Pane = "missed" | "stations" | "figures" | "statistics" | "quality" | "warnings";
-const panes: Record<Pane, () => JSX.Element> = { missed: Missed, stations: Stations, figures: Figures, statistics: Statistics, quality: Quality, warnings: Warnings };
+type Pane = "missed" | "parked" | "contacts" | "stations" | "figures" | "statistics" | "quality" | "warnings";
+const panes: Record<Pane, () => JSX.Element> = { missed: Missed, parked: ParkedList, contacts: Contacts, stations: Stations, figures: Figures, statistics: Statistics, quality: Quality, warnings: Warnings };
 const pane = signal<Pane>("missed");
 const wall = signal(location.hash === "#wall");
 addEventListener("hashchange", () => (wall.value = location.hash === "#wall"));
@@ -40,7 +42,7 @@ function Command(): JSX.Element {
   const Shown = panes[pane.value];
   return (
     <div class="desk command">
-      <Top title={unit.value === "command" ? c("title") : c("desk_of", { unit: unitName(unit.value) })}>
+      <Top title={unit.value === "command" ? c("title") : <>{c("desk_of", { unit: unit.value })} <span class="dim fullname">{unitName(unit.value)}</span></>}>
         <ExerciseButton />
         <Button onClick={() => (location.hash = "wall")}>{c("wall")}</Button>
       </Top>
@@ -51,7 +53,7 @@ function Command(): JSX.Element {
           <CityView controls />
           <section class="panel panes">
             <div class="row" role="group" aria-label={c("figures")}>
-              {(Object.keys(panes) as Pane[]).map((p) => <Button key={p} pressed={pane.value === p} onClick={() => (pane.value = p)}>{p === "warnings" ? n(p) : c(p)}</Button>)}
+              {(Object.keys(panes) as Pane[]).map((p) => <Button key={p} pressed={pane.value === p} onClick={() => (pane.value = p)}>{p === "warnings" ? n(p) : p === "parked" ? `${t(p)} ${parkedRows.value.length}` : p === "contacts" ? t(p) : c(p)}</Button>)}
             </div>
             <div class="pane"><Shown /></div>
           </section>

@@ -1,5 +1,8 @@
 // Below the map, one at a time: stations, missed steps, the last day, the alarms' quality.
 import type { ComponentChildren, JSX } from "preact";
+import { useEffect, useState } from "preact/hooks";
+import { get } from "../lib/api";
+import type { Statistics } from "./tally";
 import { clock, nodeNow, now, span } from "../lib/clock";
 import { stream } from "../lib/live";
 import { wards } from "../lib/map";
@@ -120,6 +123,26 @@ export function Figures(): JSX.Element {
 /** What alarm-management practice calls healthy, percent. */
 const healthy: Record<Priority, number> = { P1: 5, P2: 15, P3: 80, P4: 0 };
 
+/** How long half of the last day's reports waited for somebody, as the server counts it; counted again each minute while somebody looks. */
+function ToClaim(): JSX.Element {
+  const [s, setS] = useState<{ median: number | null; at: number } | null>(null);
+  useEffect(() => {
+    let on = true;
+    const read = (): void => {
+      const to = nodeNow();
+      get<Statistics>(`/api/v1/statistics?from=${new Date(to - 86_400_000).toISOString()}&to=${new Date(to).toISOString()}`)
+        .then((x) => on && setS({ median: x.total.steps.find((y) => y.step === "claim")!.median_s, at: to }), () => undefined); // its time says how old it is
+    };
+    read();
+    const timer = setInterval(read, 60_000);
+    return () => {
+      on = false;
+      clearInterval(timer);
+    };
+  }, []);
+  return <><dt>{c("to_claim")}</dt><dd data-testid="to-claim"><b>{s ? (s.median === null ? "–" : span(s.median * 1000)) : "?"}</b> {s && <span class="dim">{c("counted_at", { at: clock(s.at) })}</span>}</dd></>;
+}
+
 export function Quality(): JSX.Element {
   const { rows, at } = lastDay();
   void now.value;
@@ -132,6 +155,7 @@ export function Quality(): JSX.Element {
         <dt>{c("flood")}</dt><dd><b>{q.most}</b> – {q.flood ? <b class="overdue">{c("flood_yes")}</b> : c("flood_no")}</dd>
         {(["P1", "P2"] as const).map((p) => <><dt key={p}>{c("share", { p })}</dt><dd><b>{q.share[p]} %</b> <span class="dim">{c("wanted", { n: healthy[p] })}</span></dd></>)}
         <dt>{c("share", { p: "P3 + P4" })}</dt><dd><b>{q.share.P3 + q.share.P4} %</b> <span class="dim">{c("wanted", { n: healthy.P3 })}</span></dd>
+        <ToClaim />
       </dl>
       <Table label={c("sources")} head={[c("source"), c("count"), c("share_false")]}>
         {q.sources.map((x) => <tr key={x.key}><th scope="row">{x.key}</th><td>{x.count}</td><td>{x.false} ({percent(x.false, x.verdicts)})</td></tr>)}

@@ -1,9 +1,9 @@
 // What the command centre knows beside the queue: stations, and the last day's rows.
-import { computed, signal } from "@preact/signals";
+import { computed, effect, signal } from "@preact/signals";
 import { get, type Page, type Station } from "../lib/api";
 import { now } from "../lib/clock";
 import { Incidents } from "../lib/store";
-import { filter, incidents } from "../desk/state";
+import { filter, incidents, silentUnits } from "../desk/state";
 import { byWard, silent } from "./figures";
 
 export const stations = signal<readonly Station[]>([]);
@@ -14,6 +14,10 @@ export const stationsFresh = 15_000;
 
 export const wardStates = computed(() => byWard(incidents.list()));
 export const silentStations = computed(() => silent(stations.value));
+
+effect(() => {
+  silentUnits.value = new Map([...silentStations.value].map(([ward, s]) => [`ward/${ward}`, s.last_heard ? Date.parse(s.last_heard) : 0]));
+});
 
 const day = 86_400_000;
 let dayRows: Incidents | undefined;

@@ -12,7 +12,7 @@ export const c = words(
     statistics: "Thống kê", period: "Thời gian", period_today: "Hôm nay", period_7: "7 ngày", period_30: "30 ngày", period_span: "Chọn ngày", from: "Từ", to: "Đến", span_wrong: "Chọn ngày bắt đầu trước ngày kết thúc, nhiều nhất một năm.", counted_at: "tính lúc {at}", by_step: "Theo bước",
     done: "Đã làm", median: "Trung vị", p90: "90 % trong vòng", with_deadline: "Có thời hạn", late_n: "Trễ hạn", no_lead: "Chưa có đơn vị chủ trì", cut: "Quá nhiều tin: chỉ tính từ {at}.", statistics_note: "Thời gian tính từ lúc tiếp nhận tin. Các bảng dưới theo bước: {step}.",
     sheet_title: "Wardline – thống kê xử lý tin báo", sheet_units: "Thời gian tính bằng giây từ lúc tiếp nhận", group: "Nhóm", key: "Mục", verdicts: "Đã kết luận", false_n: "Tin giả", all: "Tất cả", median_s: "trung vị (giây)", p90_s: "90 % trong vòng (giây)",
-    search_hint: "Bấm vào một phường trên bản đồ để lọc danh sách; bấm lần nữa để bỏ lọc.", unclaimed: "Chưa ai nhận",
+    search_hint: "Bấm vào một phường trên bản đồ để lọc danh sách; bấm lần nữa để bỏ lọc.", unclaimed: "Chưa ai nhận", more_n: "và {n} vụ nữa", to_claim: "Thời gian đến khi nhận (trung vị)",
   },
   {
     title: "Command centre", desk_of: "Duty desk {unit}", city: "The city", stations: "Ward stations", missed: "Overdue", figures: "Last 24 hours", quality: "Alarm quality", wall: "Wall", leave_wall: "Leave the wall",
@@ -24,6 +24,6 @@ export const c = words(
     statistics: "Statistics", period: "Time", period_today: "Today", period_7: "7 days", period_30: "30 days", period_span: "Choose days", from: "From", to: "To", span_wrong: "Choose a first day before the last, at most a year apart.", counted_at: "counted at {at}", by_step: "By step",
     done: "Done", median: "Median", p90: "90 % within", with_deadline: "With a deadline", late_n: "Late", no_lead: "No unit leads yet", cut: "Too many reports: counted from {at} only.", statistics_note: "Times run from when the report was received. The tables below are of the step: {step}.",
     sheet_title: "Wardline – statistics of reports", sheet_units: "Times in seconds from when the report was received", group: "Group", key: "Of", verdicts: "With a verdict", false_n: "False", all: "All", median_s: "median (seconds)", p90_s: "90 % within (seconds)",
-    search_hint: "Press a ward on the map to filter the list; press again to end that.", unclaimed: "Nobody has it",
+    search_hint: "Press a ward on the map to filter the list; press again to end that.", unclaimed: "Nobody has it", more_n: "and {n} more", to_claim: "Time until claimed (median)",
   },
 );
