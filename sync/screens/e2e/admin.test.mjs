@@ -93,12 +93,12 @@ test("an officer gets a password that is shown once, is found, disabled and enab
   await lan.context().close();
   await page.reload();
   await page.getByRole("row", { name: /lan\.nguyen/ }).getByText("Đang dùng").waitFor();
-  await page.getByRole("row", { name: /lan\.nguyen/ }).getByRole("button", { name: "Khoá" }).click();
+  await page.getByRole("row", { name: /lan\.nguyen/ }).getByRole("button", { name: "Khóa" }).click();
   await dialog().locator("input[name=reason]").fill("chuyển công tác");
-  await dialog().getByRole("button", { name: "Khoá" }).click();
+  await dialog().getByRole("button", { name: "Khóa" }).click();
   await until("it is out of the list", async () => (await page.getByRole("row", { name: /lan\.nguyen/ }).count()) === 0);
-  await page.getByLabel(/Hiện cả tài khoản đã khoá/).check();
-  await page.getByRole("row", { name: /lan\.nguyen/ }).getByRole("button", { name: "Mở khoá" }).click();
+  await page.getByLabel(/Hiện cả tài khoản đã khóa/).check();
+  await page.getByRole("row", { name: /lan\.nguyen/ }).getByRole("button", { name: "Mở khóa" }).click();
   await dialog().locator("input[name=reason]").fill("trở lại");
   await dialog().getByLabel(/Phải đổi mật khẩu/).uncheck();
   await dialog().getByRole("button", { name: "Cấp mật khẩu mới" }).click();
@@ -137,7 +137,7 @@ test("a device gets a secret with a QR code, is found by ward and kind, and is r
   await page.keyboard.press("n");
   await dialog().locator("input[name=id]").fill("kiosk-27031-1");
   await dialog().locator("input[name=ward]").fill("27031");
-  await dialog().getByRole("button", { name: "Cấp khoá" }).click();
+  await dialog().getByRole("button", { name: "Cấp khóa" }).click();
   await dialog().locator("svg.qr path").waitFor();
   await barriers(page, "secret once");
   await page.keyboard.press("Escape");

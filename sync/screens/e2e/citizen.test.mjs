@@ -127,7 +127,7 @@ test("a pocket does not call: a short press and a cancelled one send nothing", a
   await page.mouse.down();
   await page.locator(".sos-count").waitFor();
   await page.mouse.up();
-  await page.getByRole("button", { name: "Huỷ" }).click();
+  await page.getByRole("button", { name: "Hủy" }).click();
   await page.locator(".sos").waitFor();
   assert.deepEqual(await ids(page), []);
   await context.close();

@@ -76,7 +76,7 @@ test("a warning of it must be said to be one, carries its name, and reaches no c
   await chief.getByRole("button", { name: "Cảnh báo", exact: true }).click();
   await chief.getByTestId("warnings").getByRole("button", { name: "Phát cảnh báo" }).click();
   await chief.locator("input[name=event-vi]").fill("Sơ tán");
-  await chief.locator("input[name=headline-vi]").fill("Rời toà nhà theo lối A");
+  await chief.locator("input[name=headline-vi]").fill("Rời tòa nhà theo lối A");
   await chief.locator("input[name=headline-en]").fill("Leave by exit A");
   await chief.locator("input[name=event-en]").fill("Evacuation");
   const wards = (await (await officer("command_officer"))("/api/v1/wards")).features;
@@ -99,7 +99,7 @@ test("a warning of it must be said to be one, carries its name, and reaches no c
   assert.match(xml, /not-found/); // nobody outside reads it
   assert.equal((await (await fetch(`${city.command.url}/api/v1/alerts`)).json()).items.length, 0);
   assert.ok(sent.alert.note.startsWith(`Diễn tập PCCC quý IV (${drill})`), sent.alert.note);
-  assert.equal(sent.alert.info[0].headline, "DIỄN TẬP – Rời toà nhà theo lối A");
+  assert.equal(sent.alert.info[0].headline, "DIỄN TẬP – Rời tòa nhà theo lối A");
   assert.equal(sent.alert.info[1].headline, "EXERCISE – Leave by exit A");
   await ward.getByTestId("warning-banner").getByText("DIỄN TẬP: Diễn tập PCCC quý IV").waitFor({ timeout: 60_000 });
   await barriers(ward, "a warning of an exercise at the desk");

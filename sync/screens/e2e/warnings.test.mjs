@@ -71,10 +71,10 @@ test("nothing goes out on the first press; the second sends, and the citizen rea
 });
 
 test("a warning that is taken back leaves the citizen's page", async () => {
-  await command.getByTestId("warning").getByRole("button", { name: "Huỷ cảnh báo" }).click();
+  await command.getByTestId("warning").getByRole("button", { name: "Hủy cảnh báo" }).click();
   await command.getByRole("button", { name: "Xem trước" }).click();
   await command.getByRole("button", { name: "Phát ngay" }).click();
-  await command.getByTestId("warning").getByText("đã huỷ").waitFor();
+  await command.getByTestId("warning").getByText("đã hủy").waitFor();
   await until("the citizen's page is clear", async () => {
     await citizen.evaluate(() => dispatchEvent(new Event("online")));
     return (await citizen.getByTestId("warnings").count()) === 0;

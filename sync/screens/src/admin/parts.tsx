@@ -20,7 +20,7 @@ export function Table<T>(p: { label: string; of: readonly T[]; id: (x: T) => str
       <tbody>
         {p.of.map((x) => (
           <tr key={p.id(x)} class={`${p.dim?.(x) ? "gone" : ""} ${p.stale?.(x) ? "stale" : ""}`}>
-            {p.columns.map((c) => (c.name ? <th key={c.head} scope="row" data-head={c.head}>{c.cell(x)}</th> : <td key={c.head} data-head={c.head} class={c.wide ? "wide" : ""}>{c.cell(x)}</td>))}
+            {p.columns.map((c) => (c.name ? <th key={c.head} scope="row" data-head={c.head}>{c.cell(x)}</th> : <td key={c.head} data-head={c.head} class={c.wide ? "wide" : ""}><div>{c.cell(x)}</div></td>))}
           </tr>
         ))}
       </tbody>

@@ -4,6 +4,7 @@ import type { JSX } from "preact";
 import { useState } from "preact/hooks";
 import { post, type Stamp, type Station } from "../lib/api";
 import { dated, now, span } from "../lib/clock";
+import { lang } from "../lib/i18n";
 import { useKeys } from "../lib/keys";
 import { Button, Field } from "../lib/ui";
 import { machines, mayChange, stations, useLists, wardName, wards, type CoreNode, type Machine } from "./data";
@@ -14,7 +15,7 @@ type Asking = { kind: "token"; ward?: string } | { kind: "revoke"; name: string 
 const asking = signal<Asking>(null);
 
 const ago = (at: Stamp | undefined): string => (at ? span(now.value - Date.parse(at)) : a("never"));
-const bytes = (n: number): string => (n >= 2 ** 30 ? `${(n / 2 ** 30).toFixed(1)} GiB` : `${Math.round(n / 2 ** 20)} MiB`);
+const bytes = (n: number): string => (n >= 2 ** 30 ? `${(n / 2 ** 30).toLocaleString(lang.value, { minimumFractionDigits: 1, maximumFractionDigits: 1 })} GiB` : `${Math.round(n / 2 ** 20)} MiB`);
 
 interface Line { station: Station; machine: Machine | undefined }
 
