@@ -7,13 +7,14 @@ import { signal } from "@preact/signals";
 import type { JSX } from "preact";
 import { useEffect } from "preact/hooks";
 import { start } from "../lib/start";
-import { Button } from "../lib/ui";
+import { stream } from "../lib/live";
+import { Age, Button } from "../lib/ui";
 import { Case } from "../desk/case";
 import { Questions } from "../desk/dialogs";
 import { ExerciseButton, ExerciseDialog } from "../desk/exercise";
 import { Gate, useDuty, useDutyKeys } from "../desk/duty";
 import { Queue } from "../desk/queue";
-import { parkedRows, unit, unitName } from "../desk/state";
+import { incidents, parkedRows, unit, unitName } from "../desk/state";
 import { Contacts, ParkedList } from "../desk/strip";
 import { Banners, Top } from "../desk/top";
 import { WarnDialog, Warnings } from "../desk/warn";
@@ -51,9 +52,10 @@ function Command(): JSX.Element {
         <Queue />
         <div class="middle">
           <CityView controls />
-          <section class="panel panes">
+          <section class={`panel panes ${stream.value === "live" ? "" : "stale"}`}>
             <div class="row" role="group" aria-label={c("figures")}>
               {(Object.keys(panes) as Pane[]).map((p) => <Button key={p} pressed={pane.value === p} onClick={() => (pane.value = p)}>{p === "warnings" ? n(p) : p === "parked" ? `${t(p)} ${parkedRows.value.length}` : p === "contacts" ? t(p) : c(p)}</Button>)}
+              <Age at={incidents.filledAt.value} />
             </div>
             <div class="pane"><Shown /></div>
           </section>

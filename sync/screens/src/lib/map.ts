@@ -55,7 +55,7 @@ const PriorityMarker = L.CircleMarker.extend({
     const ctx = this._renderer._ctx;
     const { x, y } = this._point;
     const m = this.options.mark;
-    const big = this._map.getSize().x > large ? 1.75 : 1;
+    const wide = this._map.getSize().x, big = wide > large ? wide / 800 : 1;
     const r = (m.chosen ? 11 : 8) * big;
     ctx.save();
     ctx.beginPath();
@@ -186,7 +186,8 @@ export class CityMap {
   drawWards(list: readonly Ward[]): void {
     this.drawnWards = list;
     this.base.clearLayers();
-    for (const w of list) {
+    const own = (w: Ward): number => Number(this.o.fill?.(w)?.own ?? false);
+    for (const w of [...list].sort((a, b) => own(a) - own(b))) { // its outline lies over its neighbours'
       const f = this.o.fill?.(w);
       const plain = f?.colour ?? colour("--map-ward");
       const filling = { fillColor: f?.hatched ? this.hatch(plain) : plain, fillOpacity: 0.9 };
