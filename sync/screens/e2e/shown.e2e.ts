@@ -76,12 +76,13 @@ test.each([[1920, 1080], [3840, 2160]])("a wall of %d × %d shows whole rows, an
   const p = await look("/command/#wall", width, height);
   const more = p.locator(".wall .more");
   await more.waitFor();
-  const seen = await p.evaluate(() => {
+  const measure = () => p.evaluate(() => {
     const list = document.querySelector(".wall .list")!.getBoundingClientRect();
     return { inside: [...document.querySelectorAll(".wall .list li")].map((e) => e.getBoundingClientRect().bottom <= list.bottom + 1), below: document.querySelector(".wall .more")!.getBoundingClientRect().bottom - innerHeight };
   });
+  await expect.poll(async () => (await measure()).inside.every(Boolean), { timeout: 30_000 }).toBe(true);
+  const seen = await measure();
   expect(seen.inside.length).toBeGreaterThan(4);
-  expect(seen.inside.every(Boolean)).toBe(true);
   expect(seen.below).toBeLessThanOrEqual(0);
   expect(await more.innerText()).toBe(`và ${35 - seen.inside.length} vụ nữa`);
   node.crowd = [];

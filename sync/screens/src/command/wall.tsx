@@ -25,14 +25,18 @@ export function Wall(): JSX.Element {
   const late = missed(rows, at);
   const list = useRef<HTMLOListElement>(null);
   const [fit, setFit] = useState(most);
+  const shown = wanted.value.slice(0, fit).map((r) => r.id).join();
   useEffect(() => {
     const look = new ResizeObserver(() => {
-      const row = list.current?.querySelector("li");
-      if (row) setFit(Math.max(1, Math.min(most, Math.floor(list.current!.clientHeight / (row.offsetHeight + parseFloat(getComputedStyle(row).marginBottom))))));
+      const rows = [...(list.current?.querySelectorAll("li") ?? [])];
+      if (!rows.length) return;
+      const high = Math.max(...rows.map((x) => x.offsetHeight)) + parseFloat(getComputedStyle(rows[0]!).marginBottom);
+      setFit(Math.max(1, Math.min(most, Math.floor(list.current!.clientHeight / high))));
     });
     look.observe(list.current!);
+    for (const x of list.current!.querySelectorAll("li")) look.observe(x); // a font that comes late makes them higher
     return () => look.disconnect();
-  }, [wanted.value.length === 0]);
+  }, [shown]);
   return (
     <div class={`wall ${stream.value === "live" ? "" : "stale"}`}>
       <header class="top"><h1>{c("title")}</h1><LinePill /><StreamState />{running.value.map((x) => <b key={x.id} class="tag practice">{e("exercise_of", { name: x.name })}</b>)}<span class="grow" /><time class="now">{clock(at)}</time></header>
