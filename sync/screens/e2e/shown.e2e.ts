@@ -75,7 +75,7 @@ test.each([[1920, 1080], [3840, 2160]])("a wall of %d × %d shows whole rows, an
   node.crowd = crowdOf(30);
   const p = await look("/command/#wall", width, height);
   const more = p.locator(".wall .more");
-  await more.waitFor();
+  await more.waitFor({ timeout: 90_000 }); // 8 million points without a graphics card
   const measure = () => p.evaluate(() => {
     const list = document.querySelector(".wall .list")!.getBoundingClientRect();
     return { inside: [...document.querySelectorAll(".wall .list li")].map((e) => e.getBoundingClientRect().bottom <= list.bottom + 1), below: document.querySelector(".wall .more")!.getBoundingClientRect().bottom - innerHeight };
