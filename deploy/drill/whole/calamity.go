@@ -41,6 +41,10 @@ var storms = []string{power, corePower, full, clock, unwritten, stall, split}
 // wired are the calamities that cut lines between core nodes.
 var wired = []string{split, storm}
 
+// inRows are the calamities that leave the station's disk alone: it may be killed several
+// times in a row without keeping them from happening.
+var inRows = []string{calm, wipe, clock, cell, split, coreImage}
+
 // onDisks are the calamities that need file systems of their own.
 var onDisks = []string{power, corePower, full, unwritten, stall, storm}
 

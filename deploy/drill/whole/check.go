@@ -93,7 +93,7 @@ func newJudge(w *town, b *book, t *Tally, f *finger, m *master) *judge {
 
 // safety is what must hold at every moment: an error will not go away.
 func (j *judge) safety() error {
-	for _, f := range []func() error{j.once, j.chains} {
+	for _, f := range []func() error{j.once, j.chains, j.released} {
 		if err := f(); err != nil {
 			return err
 		}
@@ -116,6 +116,24 @@ func (j *judge) once() error {
 		}
 		if reports[*e.Report]++; reports[*e.Report] > 1 {
 			return fmt.Errorf("once: report %s is listed %d times", *e.Report, reports[*e.Report])
+		}
+	}
+	return nil
+}
+
+// releaseGrace is how long the city leaves a claim alone at least, by its own time.
+const releaseGrace = 5 * time.Minute
+
+// released: the officers of the drill release nothing, so the city did, and a city whose
+// time did not jump has no reason to within the grace of a claim.
+func (j *judge) released() error {
+	j.tally.Released = 0
+	for _, e := range j.all {
+		if e.Kind != "release" {
+			continue
+		}
+		if j.tally.Released++; j.tally.Jumps == 0 && time.Since(j.w.began) < releaseGrace {
+			return fmt.Errorf("released: entry %s takes incident %s from who claimed it, and no clock jumped", e.ID, *e.Incident)
 		}
 	}
 	return nil

@@ -2,8 +2,10 @@ package whole
 
 import (
 	"context"
+	"errors"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 )
 
@@ -23,8 +25,9 @@ func (w *town) setClock(name string, off time.Duration) error {
 }
 
 // clock lets the clock of one process jump while it runs, by up to nine hours
-// back or forth, or starts it as a box without a battery does; some seconds later
-// it is set right.
+// back or forth, or starts it as a box without a battery does; or all clocks jump
+// alike, as they do when the time server is wrong: then the city's time goes with them,
+// forth alone. Some seconds later it is set right.
 func (m *master) clock(ctx context.Context) error {
 	name := m.w.names()[m.r.IntN(4)]
 	off := time.Duration(1+m.r.IntN(9*3600)) * time.Second
@@ -33,32 +36,47 @@ func (m *master) clock(ctx context.Context) error {
 	}
 	boots := m.r.IntN(3) == 0
 	d := time.Duration(1500+m.r.IntN(5000)) * time.Millisecond
-	if m.busy["clock of "+name] || boots && m.busy[name] {
+	names := []string{name}
+	if !boots && m.more.IntN(2) == 0 {
+		names = m.w.names()
+		if m.more.IntN(4) > 0 {
+			off = off.Abs()
+		}
+	}
+	var busy []string
+	for _, n := range names {
+		busy = append(busy, "clock of "+n)
+	}
+	if len(m.idle(busy...)) < len(busy) || boots && m.busy[name] {
 		return nil
 	}
 	m.tally.Jumps++
-	set := func() error {
-		m.w.note("the clock of %s jumps by %v", name, off)
-		return m.w.setClock(name, off)
+	set := func(off time.Duration) (err error) {
+		for _, n := range names {
+			err = errors.Join(err, m.w.setClock(n, off))
+		}
+		return err
 	}
 	if boots {
 		off = -time.Since(time.Unix(60, 0)).Round(time.Second)
-		set = func() error {
+		if err := m.hurt(names, func() error {
 			m.w.note("%s starts in 1970", name)
 			m.w.command("kill", name)
 			defer m.w.command("start", name)
-			return m.w.setClock(name, off)
-		}
-		if err := m.hurt([]string{name}, set); err != nil {
+			return set(off)
+		}); err != nil {
 			return err
 		}
-	} else if err := set(); err != nil {
-		return err
+	} else {
+		m.w.note("the clock of %s jumps by %v", strings.Join(names, ", "), off)
+		if err := set(off); err != nil {
+			return err
+		}
 	}
-	m.during([]string{"clock of " + name}, func() error {
+	m.during(busy, func() error {
 		pause(ctx, d)
-		m.w.note("the clock of %s is set right", name)
-		return m.w.setClock(name, 0)
+		m.w.note("the clock of %s is set right", strings.Join(names, ", "))
+		return set(0)
 	})
 	return nil
 }

@@ -17,6 +17,7 @@ type master struct {
 	w      *town
 	b      *book
 	r      *rand.Rand
+	more   *rand.Rand       // of what was added later: r's draws stay what they were
 	disks  map[string]*disk // by process; nil without disks of their own
 	tally  *Tally
 	images int
@@ -33,6 +34,7 @@ type master struct {
 	busy map[string]bool // processes that have a fault; used by run alone
 	free chan string     // names whose fault is over
 	cut  bool            // the line has a fault; used by run alone
+	rows bool            // a kill of the station may be several in a row
 
 	mu    sync.Mutex // guards below, and what faults that last write to tally
 	broke error      // what the drill itself could not do
@@ -41,6 +43,7 @@ type master struct {
 // run injects faults until ctx ends, then waits for those under way.
 func (m *master) run(ctx context.Context, calamity string) error {
 	m.busy, m.free = map[string]bool{}, make(chan string, 64)
+	m.rows = slices.Contains(inRows, calamity)
 	if calamity == cell { // 200 kbit/s, 300 to 500 ms one way, one read in fifty waits for a lost packet
 		m.bad = url.Values{"rate": {"25000"}, "latency": {"300ms"}, "jitter": {"200ms"}, "loss": {"0.02"}}
 		m.whole()
@@ -148,7 +151,39 @@ func (m *master) kill(ctx context.Context, name string) {
 		return // it is down already
 	}
 	m.w.note("kill -9 %s", name)
+	m.killed()
+	if name == station && m.rows && m.more.IntN(2) == 0 {
+		m.again(ctx, 1+m.more.IntN(4))
+	}
+}
+
+func (m *master) killed() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
 	m.tally.Kills++
+}
+
+// again kills the station as soon as it is back, while it takes over what waited for
+// it: that is when its disk gets most at once, and a random moment seldom falls into it.
+func (m *master) again(ctx context.Context, n int) {
+	after := make([]time.Duration, n)
+	for i := range after {
+		after[i] = time.Duration(m.more.IntN(500)) * time.Millisecond
+	}
+	m.during([]string{station}, func() error {
+		for _, d := range after {
+			// The parent starts it in a second; until it is seen dead it would be the old one that answers.
+			if !pause(ctx, 300*time.Millisecond) || !m.w.ready(ctx, m.w.file.Station[0].URL) || !pause(ctx, d) {
+				return nil
+			}
+			m.hurts(ctx, station)
+			if m.w.signal(station, syscall.SIGKILL) == nil {
+				m.w.note("kill -9 %s, %v after it was back", station, d)
+				m.killed()
+			}
+		}
+		return nil
+	})
 }
 
 func (m *master) freeze(ctx context.Context, name string, d time.Duration) {

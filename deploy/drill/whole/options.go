@@ -48,7 +48,9 @@ type Tally struct {
 	// Takeover is the longest time until another node led after the leader's disk stood still.
 	Takeover time.Duration
 	// Gone went with a disk that was put back, from sources without memory.
-	Gone      int
+	Gone int
+	// Released are claims that the city took back, because nothing came of them in its time.
+	Released  int
 	Entries   int
 	Incidents int
 	// Converged is how long after the last fault everything agreed.

@@ -34,7 +34,7 @@ func Run(ctx context.Context, o Options) (t Tally, err error) {
 		return t, err
 	}
 	defer func() { err = errors.Join(err, b.close()) }()
-	m := &master{w: w, b: b, r: seeded(o.Seed, "faults"), tally: &t}
+	m := &master{w: w, b: b, r: seeded(o.Seed, "faults"), more: seeded(o.Seed, "more faults"), tally: &t}
 	can, err := m.mountDisks(t.Calamity)
 	if err != nil {
 		return t, err

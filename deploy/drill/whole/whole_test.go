@@ -112,6 +112,7 @@ func (s *sums) add(t Tally, err error) {
 	s.Unwritten += t.Unwritten
 	s.Splits += t.Splits
 	s.Gone += t.Gone
+	s.Released += t.Released
 	s.Converged = max(s.Converged, t.Converged)
 	s.Urgent = max(s.Urgent, t.Urgent)
 	s.Takeover = max(s.Takeover, t.Takeover)
@@ -129,9 +130,9 @@ func (s *sums) add(t Tally, err error) {
 // String is the report of all runs; lost, duplicated and diverged count runs.
 func (s *sums) String() string {
 	return fmt.Sprintf("%d runs (seeds %d to %d; %v), %d failed: %d kills, %d stops, %d cuts of the line, %d power cuts, %d full disks, %d clock jumps, %d flipped bits, %d stalled disks, "+
-		"%d ends by a failed write, %d cuts between core nodes; %d acknowledged, %d lost, %d duplicated, %d diverged, %d gone with a disk; longest convergence %v, urgent at most %v, another leader at most %v after a stall",
+		"%d ends by a failed write, %d cuts between core nodes; %d acknowledged, %d lost, %d duplicated, %d diverged, %d gone with a disk, %d claims released by the city; longest convergence %v, urgent at most %v, another leader at most %v after a stall",
 		len(s.seeds), slices.Min(s.seeds), slices.Max(s.seeds), s.kinds, s.failed, s.Kills, s.Stops, s.Cuts, s.PowerCuts, s.Full, s.Jumps, s.Flips, s.Stalls,
-		s.Unwritten, s.Splits, s.Acknowledged, s.lost, s.doubled, s.diverged, s.Gone, s.Converged.Round(time.Millisecond), s.Urgent.Round(time.Millisecond), s.Takeover.Round(time.Millisecond))
+		s.Unwritten, s.Splits, s.Acknowledged, s.lost, s.doubled, s.diverged, s.Gone, s.Released, s.Converged.Round(time.Millisecond), s.Urgent.Round(time.Millisecond), s.Takeover.Round(time.Millisecond))
 }
 
 func one(t *testing.T, o Options, sum *sums) {
