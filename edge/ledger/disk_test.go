@@ -1,6 +1,7 @@
 package ledger
 
 import (
+	"crypto/rand"
 	"errors"
 	"os"
 	"os/exec"
@@ -39,6 +40,7 @@ func fullDisk(t *testing.T, disk string, mb int64, sizes func(*Options)) {
 		n++
 		b := reportBody(l.Ledger, reportID(n))
 		b.Payload.Data = make([]byte, 2000)
+		_, _ = rand.Read(b.Payload.Data) // packing saves nothing of it
 		return Append{Lane: lane, Body: b, Once: &Once{ID: reportID(n), Fingerprint: record.Hash{1}}}
 	}
 	submit := func(lane record.LaneID) error {

@@ -52,6 +52,7 @@ export function useDutyKeys(fit: () => void, on = true): void {
   const settle = i ? choices(i).flatMap((x) => x.list) : [];
   useLayoutEffect(hearEarly, []);
   useKeys(patient({
+    ...(i ? {} : Object.fromEntries([..."12345678"].map((k) => [k, () => null]))), // of a case that is still being read; 9 ends an exercise
     J: () => move(1), K: () => move(-1), ArrowDown: () => move(1), ArrowUp: () => move(-1),
     A: () => c.claim && void perform("claim"), V: () => c.work && ask("verify"), D: () => c.work && ask("dispatch"), Y: () => c.arrive && ask("arrive"),
     R: () => c.work && !acting.value.includes(i!.id) && ask(i?.status === "resolved" ? "close" : "resolve"), C: () => i && stream.value === "live" && ask("contact"), S: () => c.message && ask("message"), G: () => i && stream.value === "live" && ask("note"), E: () => c.work && ask("classify"),
@@ -64,7 +65,6 @@ export function useDutyKeys(fit: () => void, on = true): void {
     N: () => ask("report"), H: () => ask("handover"), Z: () => void undo(), L: () => (paused.value = !paused.value), U: letIn, F: fit,
     "0": () => i && (i.exercise && stream.value === "live" ? void perform("real") : undefined), "9": endKey,
     X: () => void wake().then(() => play("P1")), "/": () => document.getElementById("search")?.focus(), "?": () => ask("help"),
-    ...(i ? {} : Object.fromEntries([..."123456789"].map((k) => [k, () => null]))), // of a case that is still being read
     ...(i?.category && settle.length === 0 ? Object.fromEntries(checklists[i.category].map((id, n) => [String(n + 1), () => c.work && toggleCheck(i, id)])) : {}),
     ...Object.fromEntries(settle.map((x) => [x.key, () => stream.value === "live" && x.take()])),
   }), question.value === null && !accountOpen.value && !asked.value && !dropped.value && on);
