@@ -51,7 +51,7 @@ var bugs = []bug{
 	whole("ack_before_sync", "power", 12),
 	whole("unsynced", "power", 8),
 	simulation("queue_drops", 60),
-	whole("cursor_first", "none", 12),
+	whole("cursor_first", "unwritten", 12),
 	simulation("retry_new_id", 60),
 	simulation("receipt_first", 60),
 	simulation("gap_taken", 60),
