@@ -216,8 +216,11 @@ func (b *batch) closeBlock() error {
 	}
 	row := b.block
 	if len(b.block) >= packed.Least {
-		if row = packed.Pack(b.room(), b.block); row[0] == packed.Mark {
+		buf := b.room()
+		if row = packed.Pack(buf, b.block); row[0] == packed.Mark {
 			b.packed = append(b.packed, row)
+		} else {
+			b.spare(buf)
 		}
 	}
 	err := b.set(blockKey(b.first), row)
