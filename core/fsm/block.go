@@ -134,12 +134,9 @@ func blockOf(tx *badger.Txn, prefix byte, index uint64) (k block, err error) {
 
 // unpackBlock gives the entries of a stored block, in memory of their own.
 func unpackBlock(first uint64, v []byte) ([]byte, error) {
-	data, err := packed.Unpack(v, maxUnpacked)
+	data, err := packed.Copy(v, maxUnpacked)
 	if err != nil {
 		return nil, fmt.Errorf("%w: block at city index %d: %w", errRow, first, err)
-	}
-	if len(data) > 0 && &data[0] == &v[0] {
-		data = slices.Clone(v)
 	}
 	return data, nil
 }

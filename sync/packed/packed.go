@@ -3,6 +3,7 @@
 package packed
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 
@@ -53,4 +54,12 @@ func Unpack(v []byte, most int) ([]byte, error) {
 		return nil, fmt.Errorf("%w: %w", ErrDamaged, err)
 	}
 	return row, nil
+}
+
+// Copy is Unpack into memory of its own, whether the row was packed or not: for one that a store only lends.
+func Copy(v []byte, most int) ([]byte, error) {
+	if len(v) > 0 && v[0] == Mark {
+		return Unpack(v, most)
+	}
+	return bytes.Clone(v), nil
 }

@@ -33,6 +33,10 @@ func TestPack_WhatHasNothingInCommonStaysItself(t *testing.T) {
 		if got, err := Unpack(p, 0); err != nil || !bytes.Equal(got, row) {
 			t.Fatalf("%v", err)
 		}
+		got, err := Copy(p, 0)
+		if err != nil || !bytes.Equal(got, row) || len(row) > 0 && &got[0] == &p[0] {
+			t.Fatalf("not a copy, or another: %v", err)
+		}
 	}
 }
 

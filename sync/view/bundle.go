@@ -274,10 +274,11 @@ func (p *places) peek() (*place, error) {
 		if len(p.next) > 0 && bytes.Compare(p.next[0].key[2:10], t[:8]) < 0 {
 			break
 		}
-		b, err := p.it.Item().ValueCopy(nil)
-		if err == nil {
-			b, err = packed.Unpack(b, maxBundle)
-		}
+		var b []byte
+		err := p.it.Item().Value(func(v []byte) (err error) {
+			b, err = packed.Copy(v, maxBundle)
+			return err
+		})
 		if err != nil {
 			return nil, err
 		}
